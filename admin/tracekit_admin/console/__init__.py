@@ -1,0 +1,1 @@
+"""The console: the pages that an admin looks at."""

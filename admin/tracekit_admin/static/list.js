@@ -1,0 +1,30 @@
+// New traces are announced, and shown when the reader asks for them: the list never jumps.
+
+import { filled, root } from "./shared.js";
+
+const news = document.getElementById("news");
+const seen = new Set([...document.querySelectorAll("[data-trace]")].map((row) => row.dataset.trace));
+let fresh = 0;
+let opened = false;
+
+if (news && !new URLSearchParams(location.search).has("cursor")) {
+  const source = new EventSource(`${root}api/task-trace/stream`);
+  source.addEventListener("listed", (message) => {
+    for (const trace of JSON.parse(message.data).items) note(trace, opened);
+    opened = true;
+  });
+  source.addEventListener("started", (message) => note(JSON.parse(message.data), true));
+  addEventListener("pagehide", () => source.close());
+}
+
+function note(trace, isNew) {
+  if (seen.has(trace.trace_id)) return;
+  seen.add(trace.trace_id);
+  if (!isNew) return;
+  fresh += 1;
+  const link = document.createElement("a");
+  link.href = location.href;
+  link.textContent = fresh === 1 ? news.dataset.one : filled(news.dataset.many, { count: fresh });
+  news.replaceChildren(link);
+  news.hidden = false;
+}

@@ -1,0 +1,1 @@
+"""The Alembic environment of tracekit's tables, and their versions."""

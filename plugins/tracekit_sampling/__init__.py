@@ -1,0 +1,7 @@
+"""Bundled plugin: records only a share of the chats that nobody asked to have recorded."""
+
+from __future__ import annotations
+
+from tracekit_sampling.plugin import tracekit_should_record
+
+__all__ = ["tracekit_should_record"]

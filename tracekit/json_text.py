@@ -1,0 +1,66 @@
+"""JSON in and out, for text that nobody has vetted.
+
+msgspec does the work; the standard library takes what msgspec refuses and real streams hold all the same: lone
+surrogates, NaN, bytes that are not UTF-8. The answer of `encode` never holds a NUL or a lone surrogate, so both
+databases take it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+__all__ = ["decode", "encode", "encode_bytes", "indented"]
+
+_encoder = msgspec.json.Encoder(enc_hook=str)
+_decoder = msgspec.json.Decoder()
+
+
+def encode_bytes(value: Any) -> bytes:
+    """`value` as UTF-8 JSON. What JSON has no form for is written as its `str`."""
+    try:
+        return _encoder.encode(value)
+    except (UnicodeEncodeError, OverflowError, RecursionError, TypeError, ValueError):
+        return _encode_anything(value)
+
+
+def encode(value: Any) -> str:
+    """`value` as JSON text."""
+    return encode_bytes(value).decode()
+
+
+def indented(value: Any) -> str:
+    """`value` as JSON for people: a member a line."""
+    return msgspec.json.format(encode(value), indent=2)
+
+
+def decode(text: str | bytes | bytearray | memoryview) -> Any:
+    """The value of JSON text.
+
+    Raises:
+        ValueError: it is no JSON, or nested deeper than the interpreter can follow.
+    """
+    try:
+        return _decoder.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return _decode_anything(text)
+
+
+def _encode_anything(value: Any) -> bytes:
+    try:
+        text = json.dumps(value, default=str, separators=(",", ":"))
+        if "NaN" in text or "Infinity" in text:
+            # Numbers that JSON does not have are null, as msgspec writes them.
+            text = json.dumps(json.loads(text, parse_constant=lambda _: None), separators=(",", ":"))
+        return text.encode()
+    except (RecursionError, ValueError, TypeError):
+        return json.dumps(f"<{type(value).__name__} that JSON cannot hold>").encode()
+
+
+def _decode_anything(text: str | bytes | bytearray | memoryview) -> Any:
+    try:
+        return json.loads(text if isinstance(text, str) else bytes(text).decode("utf-8", "replace"))
+    except RecursionError:
+        raise ValueError("JSON nested too deeply") from None

@@ -1,0 +1,27 @@
+"""Whether a request is recorded: one pure function."""
+
+from __future__ import annotations
+
+from tracekit.config import SystemSettings
+from tracekit.types import Actor, Decision
+
+__all__ = ["should_enable_task_trace"]
+
+
+def should_enable_task_trace(
+    settings: SystemSettings, environment: str, actor: Actor | None, requested: bool | None
+) -> Decision:
+    """Decide on one request.
+
+    `requested` is what the request says of itself (`traceEnabled` in its JSON body, or the header `X-Trace-Enabled`),
+    None where it does not say. What forbids goes before what allows: the master switch, the environment, who asks.
+    """
+    if not settings.task_trace_enabled:
+        return Decision(False, "disabled")
+    if settings.task_trace_env not in (environment, "both"):
+        return Decision(False, "environment")
+    if settings.task_trace_admin_only and not (actor is not None and actor.is_admin):
+        return Decision(False, "admin_only")
+    if requested is not None:
+        return Decision(requested, "requested" if requested else "declined")
+    return Decision(settings.task_trace_default_on, "default_on" if settings.task_trace_default_on else "not_requested")

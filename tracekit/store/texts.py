@@ -1,0 +1,106 @@
+"""What a trace says, as text, and how it stands at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, bindparam, func, select
+
+from tracekit.errors import NotFound
+from tracekit.store.engine import Database
+from tracekit.store.events import latest_events
+from tracekit.store.records import EventRecord, OpenToolCall, Snapshot, Texts, TraceRecord
+from tracekit.store.rows import (
+    EVENTS,
+    TEXTS,
+    TRACE_COLUMNS,
+    TRACES,
+    find_head,
+    plain_id,
+    trace_record,
+)
+from tracekit.store.windows import read_window
+from tracekit.types import EventType
+
+__all__ = ["TextReader", "find_trace"]
+
+_LAST_EVENTS = 50
+
+# A snapshot is for people; a trace with more calls than this is read event by event.
+_MOST_TOOL_EVENTS = 10_000
+
+_BY_ID = select(*TRACE_COLUMNS).where(TRACES.c.trace_id == bindparam("trace_id"))
+
+_TOOL_TYPES = frozenset({EventType.TOOL_STARTED, EventType.TOOL_FINISHED, EventType.TOOL_FAILED})
+
+
+def find_trace(connection: Connection, trace_id: str) -> TraceRecord:
+    """A trace by its id.
+
+    Raises:
+        NotFound: no trace has this id.
+    """
+    row = connection.execute(_BY_ID, {"trace_id": plain_id(trace_id)}).first()
+    if row is None:
+        raise NotFound(f"no trace has the id {trace_id}")
+    return trace_record(row)
+
+
+class TextReader:
+    """Texts and snapshots of the traces in one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def texts(self, trace_id: str) -> Texts:
+        """What a trace says, as far as it is written. Raises NotFound."""
+        with self._database.reading() as connection:
+            return _texts(connection, find_head(connection, trace_id).key)
+
+    def snapshot(self, trace_id: str) -> Snapshot:
+        """A trace at this moment. Raises NotFound."""
+        with self._database.reading() as connection:
+            trace, head = find_trace(connection, trace_id), find_head(connection, trace_id)
+            calls = read_window(connection, head, 0, _MOST_TOOL_EVENTS, _TOOL_TYPES).events
+            return Snapshot(
+                trace=trace,
+                texts=_texts(connection, head.key),
+                open_tool_calls=_open_calls(calls),
+                last_events=latest_events(connection, head, _LAST_EVENTS),
+                event_counts=_counts(connection, head.key, trace),
+            )
+
+
+def _texts(connection: Connection, key: int) -> Texts:
+    rows = connection.execute(select(TEXTS.c.kind, TEXTS.c.text).where(TEXTS.c.trace_key == key)).all()
+    said = {row.kind: row.text for row in rows}
+    return Texts(*(said.get(kind, "") for kind in ("prompt", "answer", "reasoning")))
+
+
+def _counts(connection: Connection, key: int, trace: TraceRecord) -> dict[str, int]:
+    statement = (
+        select(EVENTS.c.event_type, func.count().label("events"))
+        .where(EVENTS.c.trace_key == key, EVENTS.c.frames.is_(None))
+        .group_by(EVENTS.c.event_type)
+    )
+    counts = {row.event_type: int(row.events) for row in connection.execute(statement)}
+    packed = {EventType.STREAM_FRAME.value: trace.frames, EventType.STREAM_KEEPALIVE.value: trace.keepalives}
+    return {**counts, **{event_type: count for event_type, count in packed.items() if count}}
+
+
+def _open_calls(events: Sequence[EventRecord]) -> list[OpenToolCall]:
+    """The calls without an end. A call is known by its id, or by its name where the stream gives none."""
+    calls: dict[str | None, OpenToolCall] = {}
+    for event in events:
+        id, name = (_text(event, field) for field in ("id", "name"))
+        key = id or name
+        if event.event_type == EventType.TOOL_STARTED:
+            calls.setdefault(key, OpenToolCall(event.seq, event.offset_us, id, name))
+        else:
+            calls.pop(key, None)
+    return list(calls.values())
+
+
+def _text(event: EventRecord, field: str) -> str | None:
+    value = (event.payload or {}).get(field)
+    return value if isinstance(value, str) and value else None
