@@ -10,8 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from tracekit import json_text
 from tracekit.store.records import EventRecord
 from tracekit.types import EventType
@@ -20,6 +18,9 @@ __all__ = ["RecordedCall", "RecordedCalls", "value_text"]
 
 # Ids and names are short by nature.
 _LONGEST_NAME = 200
+
+# Characters of JSON that are read well on one line.
+_LONGEST_LINE = 80
 
 TOOL_EVENTS = frozenset(
     {EventType.TOOL_STARTED, EventType.TOOL_ARGUMENTS, EventType.TOOL_FINISHED, EventType.TOOL_FAILED}
@@ -124,16 +125,8 @@ def value_text(value: Any) -> str:
     """A recorded value to be read: text as it is, everything else as JSON, indented where it is long."""
     if isinstance(value, str):
         return value
-    compact = json_text.encode_bytes(value)
-    text = compact if len(compact) <= 80 else _indented(compact)
-    return text.decode("utf-8", "replace")
-
-
-def _indented(compact: bytes) -> bytes:
-    try:
-        return msgspec.json.format(compact, indent=2)
-    except (msgspec.DecodeError, RecursionError):
-        return compact
+    compact = json_text.encode(value)
+    return compact if len(compact) <= _LONGEST_LINE else json_text.indented(value)
 
 
 def _key(field: str, payload: dict[str, Any]) -> str | None:

@@ -8,11 +8,17 @@ databases take it.
 from __future__ import annotations
 
 import json
+import re
+from itertools import accumulate
 from typing import Any
 
 import msgspec
 
 __all__ = ["decode", "encode", "encode_bytes", "indented"]
+
+# A member on level n takes 2n spaces: beyond this an indented text is mostly space.
+_DEEPEST_INDENTED = 64
+_BRACKETS = re.compile(r"[\[\]{}]")
 
 _encoder = msgspec.json.Encoder(enc_hook=str)
 _decoder = msgspec.json.Decoder()
@@ -32,8 +38,15 @@ def encode(value: Any) -> str:
 
 
 def indented(value: Any) -> str:
-    """`value` as JSON for people: a member a line."""
-    return msgspec.json.format(encode(value), indent=2)
+    """`value` as JSON for people: a member a line. What is nested so deeply that most of it would be space stays on
+    one line."""
+    compact = encode(value)
+    if _depth(compact) > _DEEPEST_INDENTED:
+        return compact
+    try:
+        return msgspec.json.format(compact, indent=2)
+    except msgspec.DecodeError:
+        return json.dumps(json.loads(compact), indent=2)
 
 
 def decode(text: str | bytes | bytearray | memoryview) -> Any:
@@ -46,6 +59,11 @@ def decode(text: str | bytes | bytearray | memoryview) -> Any:
         return _decoder.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return _decode_anything(text)
+
+
+def _depth(text: str) -> int:
+    """How deep JSON is nested at most; brackets in its strings may make it more."""
+    return max(accumulate(1 if bracket in "[{" else -1 for bracket in _BRACKETS.findall(text)), default=0)
 
 
 def _encode_anything(value: Any) -> bytes:

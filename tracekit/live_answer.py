@@ -38,6 +38,8 @@ class LiveAnswer:
         self._request: Mapping[str, Any] = {}
         self._response: Mapping[str, Any] = {}
         self._decoder: StreamDecoder | None = None
+        self.cut_frames = 0
+        """How many frames were stored cut, so that nobody can read them."""
 
     def add(self, event: EventRecord) -> list[Said]:
         """What an event adds. A frame may bring nothing, and a later one what several together say."""
@@ -47,9 +49,10 @@ class LiveAnswer:
             self._response = event.payload or {}
         elif event.event_type == EventType.TRACE_FINISHED and self._decoder is not None:
             return _said([*self._decoder.settle(), self._decoder.finish()])
-        # A frame that was cut cannot be read.
-        elif event.event_type == _FRAME and event.raw is not None and event.cut is None:
-            return self._read(Frame(event.raw, self._framing, event.offset_us))
+        elif event.event_type == _FRAME and event.raw is not None:
+            if event.cut is None:
+                return self._read(Frame(event.raw, self._framing, event.offset_us))
+            self.cut_frames += 1
         return []
 
     def _read(self, frame: Frame) -> list[Said]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tracekit.config import SystemSettings
 from tracekit.types import Actor, Decision
 
-__all__ = ["should_enable_task_trace"]
+__all__ = ["conditions", "should_enable_task_trace"]
 
 
 def should_enable_task_trace(
@@ -25,3 +25,15 @@ def should_enable_task_trace(
     if requested is not None:
         return Decision(requested, "requested" if requested else "declined")
     return Decision(settings.task_trace_default_on, "default_on" if settings.task_trace_default_on else "not_requested")
+
+
+def conditions(settings: SystemSettings, environment: str) -> tuple[str, ...]:
+    """What keeps a plain request of a stranger from being recorded, named as `should_enable_task_trace` names it, in
+    the order in which people clear it away. Nothing: every request is recorded."""
+    found = {
+        "disabled": not settings.task_trace_enabled,
+        "environment": settings.task_trace_env not in (environment, "both"),
+        "admin_only": settings.task_trace_admin_only,
+        "not_requested": not settings.task_trace_default_on,
+    }
+    return tuple(name for name, holds in found.items() if holds)

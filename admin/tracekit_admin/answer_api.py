@@ -46,8 +46,9 @@ class AnswerStream:
 
     def stream_answer(self, call: Call[NoQuery, Nothing]) -> Response:
         """From the beginning. `said` holds pieces of the answer (`kind` is `answer`) and of the reasoning, each with
-        its `offset_us` from the start of the trace; `tool` holds an event of a tool call. The last message is `end`.
-        A stream that no decoder reads says nothing."""
+        its `offset_us` from the start of the trace; `tool` holds an event of a tool call. The last message is `end`;
+        its `cut_frames` tells how many frames were stored cut, of which nothing is said here: the whole text of an
+        answer that has ended stands in the snapshot. A stream that no decoder reads says nothing."""
         record = call.recorder.store.get(call.trace_id)
         answer = LiveAnswer(call.recorder.plugins, record.framing)
         pieces = self._pieces(call.recorder.store.database, record.trace_id, answer)
@@ -57,7 +58,7 @@ class AnswerStream:
         yield OPENING
         async for step in self._feed(database).follow(trace_id, 0).pages():
             if isinstance(step, LiveEnd):
-                yield end_message(trace_id, step)
+                yield end_message(trace_id, step, cut_frames=answer.cut_frames)
                 continue
             messages = await to_thread.run_sync(_messages, answer, step.content)
             if messages:

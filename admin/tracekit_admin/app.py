@@ -26,7 +26,7 @@ from tracekit_admin.guard import STATIC, Guard
 from tracekit_admin.operations import DOOR_KEY, routes_of
 from tracekit_admin.places import with_whole_path
 from tracekit_admin.plugin_routes import plugin_paths
-from tracekit_admin.problems import Problem, problem_of
+from tracekit_admin.problems import Problem, as_sentence, problem_of
 from tracekit_admin.refusals import refusal
 from tracekit_admin.security_headers import SecurityHeaders
 
@@ -101,7 +101,7 @@ class Admin:
         if problem.status >= 500 and not isinstance(error, HTTPException):
             database = self._recorder.health().database
             if database.problem and isinstance(error, TracekitError | SQLAlchemyError):
-                problem = Problem(503, f"The database cannot be used now: {database.problem}", headers=problem.headers)
+                problem = Problem(503, as_sentence(database.problem), headers=problem.headers)
             elif problem.status == 500:
                 logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
         return refusal(request, problem)

@@ -72,9 +72,11 @@ def _refused(connection: HTTPConnection, error: Exception) -> Response:
 
 
 def _how_to_come_in(connection: HTTPConnection) -> Response:
-    """A person is sent to the sign-in page, a program is told which credentials are missing."""
+    """A person is sent to the sign-in page, and from there to the page that was asked for; what a form was to do is not
+    done. A program is told which credentials are missing."""
     if is_navigation(connection):
-        target = urlencode({"next": requested_target(connection)})
+        reads = connection.scope["method"] in ("GET", "HEAD")
+        target = urlencode({"next": requested_target(connection) if reads else "/"})
         return RedirectResponse(f"{link_to_root(connection.scope)}{SIGN_IN[1:]}?{target}", 303)
     problem = Problem(
         401,

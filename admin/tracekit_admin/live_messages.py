@@ -19,8 +19,8 @@ def message(name: str, document: Any, seq: int | None = None) -> bytes:
     return b"%sdata: %s\n\n" % (head.encode(), json_text.encode_bytes(document))
 
 
-def end_message(trace_id: str, end: LiveEnd) -> bytes:
-    """The last message of a trace: how it stood in the end, or that it was deleted."""
+def end_message(trace_id: str, end: LiveEnd, **more: int) -> bytes:
+    """The last message of a trace: how it stood in the end, or that it was deleted; and what `more` there is to say."""
     state = end.state
     document = {
         "trace_id": trace_id,
@@ -31,4 +31,4 @@ def end_message(trace_id: str, end: LiveEnd) -> bytes:
         "duration_ms": None if state is None else state.duration_ms,
         "last_seq": None if state is None else state.last_seq,
     }
-    return message("end", document)
+    return message("end", document | more)

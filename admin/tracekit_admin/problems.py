@@ -22,7 +22,7 @@ from tracekit.errors import (
     WrongState,
 )
 
-__all__ = ["Problem", "problem_of", "problem_response", "problems_of_fields"]
+__all__ = ["Problem", "as_sentence", "problem_of", "problem_response", "problems_of_fields"]
 
 # Seconds after which a database that cannot be reached is worth another try.
 _RETRY_AFTER = "5"
@@ -86,11 +86,16 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, HTTPException):
         return Problem(error.status_code, error.detail, headers=error.headers)
     if isinstance(error, StoreUnavailable):
-        return Problem(503, f"The database cannot be used now: {error}", headers={"Retry-After": _RETRY_AFTER})
+        return Problem(503, as_sentence(str(error)), headers={"Retry-After": _RETRY_AFTER})
     if isinstance(error, InvalidInput):
         return Problem(422, str(error), errors=_faults(error))
     status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), None)
     return Problem(500, _UNKNOWN) if status is None else Problem(status, str(error))
+
+
+def as_sentence(text: str) -> str:
+    """A message with a capital letter, as people read it."""
+    return text[:1].upper() + text[1:]
 
 
 def _faults(error: InvalidInput) -> list[dict[str, str]]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_origin
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from tracekit.types import EndReason, TraceStatus
-from tracekit_admin.problems import problems_of_fields
+from tracekit_admin.problems import Problem, problems_of_fields
 
 __all__ = [
     "EventQuery",
@@ -155,13 +155,19 @@ def parse_query(model: type[Model], items: Iterable[tuple[str, str]]) -> Model:
     values: dict[str, Any] = {}
     for name, value in items:
         values.setdefault(name, []).append(value)
-    for name, given in values.items():
-        if len(given) == 1 and not _is_list(model, name):
-            values[name] = given[0]
+    single = [name for name in values if name in model.model_fields and not _is_list(model, name)]
+    if repeated := [name for name in single if len(values[name]) > 1]:
+        raise _given_twice(repeated)
+    values |= {name: values[name][0] for name in single}
     try:
         return model.model_validate(values)
     except ValidationError as error:
         raise problems_of_fields(error, "query", model) from None
+
+
+def _given_twice(names: Iterable[str]) -> Problem:
+    errors = [{"field": name, "message": "given more than once"} for name in names]
+    return Problem(422, f"Given more than once: {', '.join(names)}", errors=errors)
 
 
 def _is_list(model: type[Query], name: str) -> bool:

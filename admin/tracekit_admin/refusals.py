@@ -12,10 +12,9 @@ __all__ = ["is_navigation", "refusal"]
 
 
 def is_navigation(connection: HTTPConnection) -> bool:
-    """Whether a person follows a link: a browser that wants a page."""
+    """Whether a person follows a link or sends a form: a browser that wants a page."""
     headers = connection.headers
-    reads = connection.scope.get("method") in ("GET", "HEAD")
-    return reads and "text/html" in headers.get("accept", "") and "authorization" not in headers
+    return "text/html" in headers.get("accept", "") and "authorization" not in headers
 
 
 def refusal(connection: HTTPConnection, problem: Problem) -> Response:

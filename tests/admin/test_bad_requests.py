@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -73,6 +75,9 @@ WRONG = [
     (f"{SETTINGS}/audit?cursor=x", "cursor"),
     (f"{SETTINGS}/audit?limit=1000", "limit"),
     (f"{SETTINGS}?x=1", "x"),
+    (f"{TRACES}?keyword=a&keyword=b", "keyword"),
+    (f"{TRACES}?status=failed&status=running", "status"),
+    ("/traces?keyword=a&keyword=b", "keyword"),
     ("/?page=2", "page"),
 ]
 
@@ -82,6 +87,15 @@ def test_a_wrong_parameter_is_named(admin: httpx.Client, recorder: Recorder) -> 
     trace_id = write_trace(recorder.database)
     for path, field in WRONG:
         assert (fields(admin.get(path.replace("{id}", trace_id))), path) == ({field}, path)
+
+
+@pytest.mark.parametrize("query", ["keyword=status:failed+status:running", "keyword=status:failed&status=running"])
+def test_two_filters_that_no_trace_can_meet_are_no_answer(admin: httpx.Client, query: str) -> None:
+    """Neither of them is dropped without a word."""
+    told = problem(admin.get(f"/traces?{query}"), 422)["detail"]
+    assert "failed" in told
+    assert "running" in told
+    assert admin.get("/traces?keyword=status:failed+status:failed&status=failed").status_code == 200
 
 
 def test_every_wrong_parameter_is_named_at_once(admin: httpx.Client) -> None:
@@ -236,4 +250,26 @@ def test_a_database_that_is_away_is_a_503(sqlite_url: str, serve: Serve) -> None
         answer = httpx.get(address + TRACES, headers=BEARER, timeout=30)
         assert "database" in problem(answer, 503)["detail"]
         assert int(answer.headers["retry-after"]) > 0
+        assert answer.json()["detail"].lower().count("cannot be") <= 1
         assert httpx.get(address + "/sign-in").status_code == 200
+
+
+def test_the_health_page_is_there_while_the_database_is_away(tmp_path: Path, serve: Serve) -> None:
+    """Also when it was away from the start; other pages say what is wrong, once, and lead there."""
+    (tmp_path / "a folder.db").mkdir()
+    recorder = Recorder(f"sqlite:///{tmp_path}/a folder.db", admin_token=TOKEN)
+    with ExitStack() as stack:
+        stack.callback(recorder.shutdown, 0)
+        address = serve(Admin(recorder))
+        headers = BEARER | {"Accept": "text/html"}
+        page = httpx.get(f"{address}/health", headers=headers, timeout=30)
+        assert page.status_code == 200
+        assert "which cannot be used now" in page.text
+        assert 'role="alert"' in page.text
+        told = problem(httpx.get(f"{address}/settings", headers=BEARER, timeout=30), 503)["detail"]
+        assert told.lower().count("database cannot be") == 1
+        with httpx.Client(base_url=address, headers={"Accept": "text/html"}, timeout=30) as browser:
+            browser.post("/sign-in", data={"token": TOKEN}, headers={"Origin": address})
+            page = browser.get("/settings")
+            assert page.status_code == 503
+            assert 'href="./health"' in page.text

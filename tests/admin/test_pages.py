@@ -98,11 +98,19 @@ def test_without_traces_the_page_says_what_to_do(page: httpx.Client, recorder: R
     """Recording is off, nothing asked for it yet, or nothing matches: three different next steps."""
     for path in ("/", "/traces"):
         assert "Open the settings" in page.get(path).text
+        assert "task_trace_admin_only=false" in page.get(path).text
     page.put("/api/settings/system", json={"task_trace_enabled": True}).raise_for_status()
     for path in ("/", "/traces"):
         text = page.get(path).text
         assert "traceEnabled" in text
+        assert "task_trace_admin_only=false" in text
         assert "Open the settings" not in text
+    page.put("/api/settings/system", json={"task_trace_admin_only": False}).raise_for_status()
+    assert "admin_only" not in page.get("/traces").text
+    page.put("/api/settings/system", json={"task_trace_env": "prod"}).raise_for_status()
+    assert "task_trace_env=prod" in page.get("/traces").text
+    page.put("/api/settings/system", json={"task_trace_env": "both", "task_trace_default_on": True}).raise_for_status()
+    assert "Send a chat." in page.get("/traces").text
     write_trace(recorder.database)
     assert "traceEnabled" not in page.get("/traces").text
     assert "Show all traces" in page.get("/traces", params={"keyword": "nobody said this"}).text

@@ -136,6 +136,25 @@ def test_a_browser_is_sent_to_sign_in_and_back(browser: httpx.Client) -> None:
     assert sign_in(browser, target=target).headers["location"] == "." + wanted
 
 
+def test_a_form_of_a_browser_whose_session_has_ended_leads_to_the_sign_in_page(browser: httpx.Client) -> None:
+    """What it was to do is not done, and nobody is sent on to where only forms go."""
+    for path in ("/preferences", "/sign-out"):
+        answer = browser.post(path, data={"theme": "dark", "language": "zh", "next": "/"}, headers=OWN)
+        assert answer.status_code == 303, answer.text
+        assert answer.headers["location"] == "./sign-in?next=%2F"
+        assert "set-cookie" not in answer.headers
+
+
+def test_a_form_that_is_refused_is_answered_with_a_page(signed_in: httpx.Client) -> None:
+    """One that comes from elsewhere, or that says what cannot be."""
+    for headers, data, status in (
+        ({"Origin": "https://elsewhere.example"}, {"theme": "dark"}, 403),
+        (OWN, {"theme": "plaid", "language": "en", "next": "/"}, 422),
+    ):
+        answer = signed_in.post("/preferences", data=data, headers=headers)
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
+
+
 HOSTILE_TARGETS = [
     "//elsewhere.example/",
     "https://elsewhere.example/",

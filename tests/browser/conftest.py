@@ -19,7 +19,9 @@ from tracekit_admin import Admin
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
 
-@pytest.fixture(scope="session")
+# Playwright keeps an event loop running in this thread for as long as it lives: the next file's tests, which run loops
+# of their own, must find it gone.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """The browser. `TRACEKIT_REQUIRE_BROWSER=1` makes a missing one a failure."""
     if CHROMIUM is None:

@@ -154,6 +154,16 @@ def test_doctor_finds_nothing_wrong_with_a_good_database(database: Database) -> 
     assert ("SQLite" in states) == (database.dialect == "sqlite")
 
 
+def test_doctor_names_all_that_keeps_a_request_from_being_recorded(sqlite: Database) -> None:
+    """Each with what clears it away; done one after the other, every request is recorded."""
+    for setting in ("enabled=true", "env=both", "admin_only=false", "default_on=true"):
+        told = on(sqlite, "doctor", "--json", TRACEKIT_ENVIRONMENT="prod").out.splitlines()
+        notes = [finding for finding in map(json.loads, told) if finding["check"] == "settings"]
+        assert any(setting in note["advice"] for note in notes), setting
+        on(sqlite, "settings", "set", setting)
+    assert "every request is recorded, in prod" in on(sqlite, "doctor", TRACEKIT_ENVIRONMENT="prod").out
+
+
 def test_doctor_tells_what_is_wrong_and_how_to_mend_it(sqlite: Database) -> None:
     """A wrong variable, a setting that cannot be and a clock that is ahead: each is found, and the status is 1."""
     with sqlite.writing() as connection:

@@ -71,3 +71,17 @@ def test_an_object_that_json_does_not_know_is_written_as_its_text() -> None:
         )["y"]
         == 10**400
     )
+
+
+@given(_ANYTHING)
+def test_what_is_indented_for_people_is_the_same_json(value: object) -> None:
+    """Lone surrogates too, which a formatter may refuse."""
+    assert json_text.decode(json_text.indented(value)) == without_odd_numbers(value)
+
+
+def test_indenting_does_not_make_a_short_text_a_thousand_times_as_long() -> None:
+    """Nesting as deep as the interpreter can follow stays on one line."""
+    value: list[object] = [0] * 100_000
+    for _ in range(400):
+        value = [value]
+    assert len(json_text.indented(value)) < 300_000

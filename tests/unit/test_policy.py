@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 
 from tracekit.config import SystemSettings
-from tracekit.policy import should_enable_task_trace
+from tracekit.policy import conditions, should_enable_task_trace
 from tracekit.types import Actor, Decision
 
 BOTH = (True, False)
@@ -60,9 +60,9 @@ def _covers(row: Row, combination: Combination) -> bool:
     return all(value in column for value, column in zip(combination, columns, strict=True))
 
 
-def _decide(combination: Combination) -> Decision:
-    enabled, (env, environment), (admin_only, actor), requested, default_on = combination
-    settings = SystemSettings.model_validate(
+def _settings(combination: Combination) -> SystemSettings:
+    enabled, (env, _), (admin_only, _), _, default_on = combination
+    return SystemSettings.model_validate(
         {
             "task_trace_enabled": enabled,
             "task_trace_env": env,
@@ -70,7 +70,11 @@ def _decide(combination: Combination) -> Decision:
             "task_trace_default_on": default_on,
         }
     )
-    return should_enable_task_trace(settings, environment, actor, requested)
+
+
+def _decide(combination: Combination) -> Decision:
+    _, (_, environment), (_, actor), requested, _ = combination
+    return should_enable_task_trace(_settings(combination), environment, actor, requested)
 
 
 def test_the_table_has_each_combination_once() -> None:
@@ -93,3 +97,17 @@ def test_without_being_configured_nothing_is_recorded() -> None:
         should_enable_task_trace(SystemSettings.model_validate({}), environment, actor, requested).record
         for environment, actor, requested in product(("dev", "prod"), ACTORS, SAID)
     )
+
+
+def test_what_people_are_told_to_clear_away_is_what_stands_in_the_way() -> None:
+    """Whoever meets all conditions is recorded, and a request that is not recorded met one of them."""
+    for combination in COMBINATIONS:
+        _, (_, environment), (_, actor), requested, _ = combination
+        left = set(conditions(_settings(combination), environment))
+        if actor is ADMIN:
+            left.discard("admin_only")
+        if requested is not None:
+            left.discard("not_requested")
+        decision = _decide(combination)
+        assert decision.record == (not left and requested is not False)
+        assert decision.record or decision.why in left | {"declined"}

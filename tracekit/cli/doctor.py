@@ -19,6 +19,7 @@ from tracekit.config import InitialSettings, Options, load
 from tracekit.errors import StoreError, TracekitError
 from tracekit.health_report import disk_health, has_wal_risk
 from tracekit.human_units import counted, duration_text, moment_text, size_text
+from tracekit.policy import conditions
 from tracekit.settings_store import SettingsStore
 from tracekit.store import Database, TraceStore
 from tracekit.store.rebuild import rebuild
@@ -156,10 +157,35 @@ def _settings(database: Database) -> Iterator[Finding]:
     if store.problem:
         yield Finding("settings", "wrong", store.problem, "set it again: tracekit settings set KEY=VALUE")
         return
-    if store.current.task_trace_enabled:
-        yield Finding("settings", "ok", f"recording is on, in {store.current.task_trace_env}")
-    else:
-        yield Finding("settings", "note", "recording is off", "tracekit settings set enabled=true")
+    environment = load(Options)[0].environment
+    kept_out = conditions(store.current, environment)
+    for condition in kept_out:
+        yield _CONDITIONS[condition]
+    if not kept_out:
+        yield Finding("settings", "ok", f"every request is recorded, in {environment}")
+
+
+_CONDITIONS = {
+    "disabled": Finding("settings", "note", "recording is off", "tracekit settings set enabled=true"),
+    "environment": Finding(
+        "settings",
+        "note",
+        "recording is allowed in another environment than TRACEKIT_ENVIRONMENT",
+        "tracekit settings set env=both",
+    ),
+    "admin_only": Finding(
+        "settings",
+        "note",
+        "only requests made by an admin are recorded",
+        "Recorder(identify=...) says who is one; or: tracekit settings set admin_only=false",
+    ),
+    "not_requested": Finding(
+        "settings",
+        "note",
+        "only requests that ask for it are recorded",
+        "X-Trace-Enabled: 1 in the request; or: tracekit settings set default_on=true",
+    ),
+}
 
 
 def _content(database: Database) -> Iterator[Finding]:

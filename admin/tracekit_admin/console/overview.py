@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from tracekit.policy import conditions
 from tracekit_admin.console import charts
 from tracekit_admin.console.screen import shown
 from tracekit_admin.operations import Call, Nothing
@@ -31,6 +32,7 @@ def overview(call: Call[WindowQuery, Nothing]) -> Response:
         "failures": store.top_failures(hours, limit=_ROWS),
         "slowest": store.slowest(hours, limit=_ROWS),
         "settings": settings,
+        "conditions": conditions(settings, call.recorder.options.environment),
         "bars": bars,
         "most": most,
         "p50": charts.line(statistics, lambda bucket: bucket.first_content_us.p50, slowest_first),

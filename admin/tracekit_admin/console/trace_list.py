@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from pydantic import Field, model_validator
 from starlette.responses import Response
 
 from tracekit.documents import iso
+from tracekit.policy import conditions
 from tracekit.store.records import TraceFilter
 from tracekit.types import EndReason, TraceStatus
 from tracekit_admin.console.screen import shown
@@ -47,7 +49,8 @@ class ConsoleListQuery(ListQuery):
         for word in str(given.pop("keyword", "")).split():
             name, colon, value = word.partition(":")
             if colon and value and name in _TERMS:
-                given.setdefault(name, value)
+                if given.setdefault(name, value) != value:
+                    raise ValueError(f"{name} is given twice, as {given[name]} and as {value}: one trace has only one")
             else:
                 words.append(word)
         return {**given, "keyword": " ".join(words)} if words else given
@@ -60,7 +63,7 @@ def filter_of(query: ConsoleListQuery) -> TraceFilter:
 
 def trace_list(call: Call[ConsoleListQuery, Nothing]) -> Response:
     """A page of the list, newest first."""
-    query = call.query
+    query, settings = call.query, call.recorder.settings.current
     chosen = filter_of(query)
     page = call.recorder.store.list_traces(chosen, limit=query.limit, cursor=query.cursor)
     filters = link_values(query)
@@ -73,7 +76,9 @@ def trace_list(call: Call[ConsoleListQuery, Nothing]) -> Response:
         "view": next((name for name, view in VIEWS.items() if view == filters), None),
         "statuses": [status.value for status in TraceStatus],
         "endings": [reason.value for reason in EndReason],
-        "settings": call.recorder.settings.current,
+        "settings": settings,
+        "conditions": conditions(settings, call.recorder.options.environment),
+        "now": iso(time.time_ns() // 1000),
         "slow_us": _SLOW_US,
     }
     return shown(call, "traces.html", values)

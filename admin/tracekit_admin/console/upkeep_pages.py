@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
 from tracekit.config import SystemSettings
+from tracekit.errors import TracekitError
 from tracekit_admin.console.screen import shown
 from tracekit_admin.operations import Call, Nothing
 from tracekit_admin.queries import NoQuery
@@ -45,5 +47,10 @@ def _bound(field: FieldInfo, name: str) -> int | None:
 
 
 def health_page(call: Call[NoQuery, Nothing]) -> Response:
-    """The database, the writer, what was lost, plugins and their faults, processes and their heartbeats."""
-    return shown(call, "health.html", {"processes": call.recorder.store.processes()})
+    """The database, the writer, what was lost, plugins and their faults, processes and their heartbeats. It is shown
+    also while the database cannot be used."""
+    try:
+        processes = call.recorder.store.processes()
+    except (TracekitError, SQLAlchemyError):
+        processes = None
+    return shown(call, "health.html", {"processes": processes})

@@ -1,6 +1,6 @@
 // The answer as it grows, and an answer that has ended played again at its own pace.
 
-import { duration, lines, root, trace } from "./shared.js";
+import { duration, filled, lines, root, trace, whileSeen } from "./shared.js";
 
 const answer = document.getElementById("answer");
 const reasoning = document.getElementById("reasoning");
@@ -8,6 +8,7 @@ const tools = document.getElementById("tools");
 const live = document.getElementById("live");
 const follow = document.getElementById("follow");
 const clock = document.getElementById("clock");
+const left = document.getElementById("left-out");
 const stop = document.querySelector('[data-speed="0"]');
 const path = `${root}api/task-trace/${trace.trace}/answer/stream`;
 
@@ -52,17 +53,16 @@ function keepUp() {
   if (following) document.getElementById("conversation").lastElementChild.scrollIntoView({ block: "end" });
 }
 
-function listen(take, ended) {
+// The stream tells everything from the beginning, each time that it is opened.
+function listen(begin, take, ended) {
   const source = new EventSource(path);
+  source.addEventListener("open", begin);
   source.addEventListener("said", (message) => take(JSON.parse(message.data).pieces));
-  source.addEventListener("tool", (message) => take([{ tool: JSON.parse(message.data), offset_us: JSON.parse(message.data).offset_us }]));
-  source.addEventListener("end", (message) => {
-    source.close();
-    ended(JSON.parse(message.data));
+  source.addEventListener("tool", (message) => {
+    const tool = JSON.parse(message.data);
+    take([{ tool, offset_us: tool.offset_us }]);
   });
-  // The stream tells everything from the beginning, so a second one would tell it twice.
-  source.addEventListener("error", () => source.readyState === EventSource.CLOSED || clear());
-  addEventListener("pagehide", () => source.close());
+  source.addEventListener("end", (message) => ended(JSON.parse(message.data)));
   return source;
 }
 
@@ -72,10 +72,13 @@ function show(piece) {
 }
 
 if (trace.running) {
-  clear();
   live.hidden = follow.hidden = false;
   answer.classList.add("growing");
-  listen((pieces) => { pieces.forEach(show); keepUp(); }, () => location.reload());
+  const stopListening = whileSeen(() => listen(
+    clear,
+    (pieces) => { pieces.forEach(show); keepUp(); },
+    () => { stopListening(); location.reload(); },
+  ));
   addEventListener("wheel", (event) => { if (event.deltaY < 0) setFollowing(false); }, { passive: true });
   follow.addEventListener("click", () => { setFollowing(!following); keepUp(); });
 }
@@ -87,19 +90,29 @@ function setFollowing(value) {
 
 // Replay
 
+const stored = { answer: answer.textContent, reasoning: reasoning.textContent, tools: [...tools.childNodes] };
+const quiet = reasoning.closest("section").hidden;
 let timer = 0;
 let whole = null;
 
+// What is stored is the whole text; what is played has only what stands in frames that were not cut.
 function finish() {
   clearTimeout(timer);
   stop.hidden = true;
   answer.classList.remove("growing");
-  clear();
-  whole?.forEach(show);
+  answer.textContent = stored.answer;
+  reasoning.textContent = stored.reasoning;
+  reasoning.closest("section").hidden = quiet;
+  tools.replaceChildren(...stored.tools);
 }
 
 function play(speed) {
   clearTimeout(timer);
+  if (!whole.length) {
+    finish();
+    clock.textContent = clock.dataset.nothing;
+    return;
+  }
   clear();
   answer.classList.add("growing");
   stop.hidden = false;
@@ -108,19 +121,33 @@ function play(speed) {
   const step = () => {
     const at = (performance.now() - began) * 1000 * speed;
     while (next < whole.length && whole[next].offset_us <= at) show(whole[next++]);
-    clock.textContent = duration(Math.round(Math.min(at, whole.at(-1)?.offset_us ?? 0)));
+    clock.textContent = duration(Math.round(Math.min(at, whole.at(-1).offset_us)));
     if (next < whole.length) timer = setTimeout(step, 16);
     else finish();
   };
   step();
 }
 
+function load(speed) {
+  let heard = [];
+  const source = listen(
+    () => { heard = []; },
+    (pieces) => heard.push(...pieces),
+    (end) => {
+      source.close();
+      whole = heard;
+      if (end.cut_frames) left.textContent = filled(left.dataset.text, { count: end.cut_frames });
+      play(speed);
+    },
+  );
+  addEventListener("pagehide", () => source.close());
+}
+
 for (const button of document.querySelectorAll("[data-speed]")) {
   button.addEventListener("click", () => {
     const speed = Number(button.dataset.speed);
-    if (!speed) return finish();
-    if (whole) return play(speed);
-    const heard = [];
-    listen((pieces) => heard.push(...pieces), () => { whole = heard; play(speed); });
+    if (!speed) finish();
+    else if (whole) play(speed);
+    else load(speed);
   });
 }

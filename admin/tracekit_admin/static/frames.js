@@ -1,7 +1,7 @@
 // Events by the hundred thousand: only the rows in view are on the page, and a few pages of them in memory. Events are
 // numbered from 1 without a gap, so a row's place is its number.
 
-import { api, duration, filled, oneLine, root, trace } from "./shared.js";
+import { api, duration, filled, oneLine, root, trace, whileSeen } from "./shared.js";
 
 const HEIGHT = 26;
 const PAGE = 200;
@@ -41,29 +41,47 @@ function scrollTo(seq) {
   box.scrollTop = isScaled() ? (index / Math.max(1, total - visible())) * most() : index * HEIGHT;
 }
 
-async function page(number) {
-  let loading = pages.get(number);
-  if (loading) {
-    pages.delete(number);
-  } else {
-    loading = { events: null };
-    loading.done = api(`api/task-trace/${trace.trace}/events?since_seq=${number * PAGE}&limit=${PAGE}`)
-      .then((found) => { loading.events = new Map(found.events.map((event) => [event.seq, event])); draw(); })
-      .catch((error) => { pages.delete(number); position.textContent = error.message; });
-  }
-  pages.set(number, loading);
+// What is known of a page, the least used one forgotten. The last page of a trace that runs is known in part.
+function known(number) {
+  const entry = pages.get(number) ?? { events: new Map(), askedAt: -1, loading: null };
+  pages.delete(number);
+  pages.set(number, entry);
   if (pages.size > MOST_PAGES) pages.delete(pages.keys().next().value);
-  return loading;
+  return entry;
+}
+
+function page(number) {
+  const entry = known(number);
+  const isWhole = entry.events.size >= Math.min(PAGE, total - number * PAGE);
+  // A page that could not be had whole is asked for again only when there is more.
+  if (!isWhole && !entry.loading && entry.askedAt < total) {
+    entry.askedAt = total;
+    entry.loading = load(number, entry).finally(() => { entry.loading = null; });
+  }
+  return entry.loading;
+}
+
+async function load(number, entry) {
+  try {
+    const found = await api(`api/task-trace/${trace.trace}/events?since_seq=${number * PAGE}&limit=${PAGE}`);
+    for (const event of found.events) entry.events.set(event.seq, event);
+    draw();
+  } catch (error) {
+    position.textContent = error.message;
+    // Asked for again when it is next looked at, but not at once.
+    setTimeout(() => { entry.askedAt = -1; }, 1000);
+  }
 }
 
 function eventAt(seq) {
-  return pages.get(Math.floor((seq - 1) / PAGE))?.events?.get(seq);
+  return pages.get(Math.floor((seq - 1) / PAGE))?.events.get(seq);
 }
 
 function draw() {
   const from = Math.max(1, first() + 1);
   const to = Math.min(total, from + visible() + 1);
   for (let number = Math.floor((from - 1) / PAGE); number <= Math.floor(Math.max(0, to - 1) / PAGE); number += 1) page(number);
+  box.setAttribute("aria-rowcount", total);
   room.style.height = `${roomHeight()}px`;
   const top = isScaled() ? box.scrollTop : first() * HEIGHT;
   const rows = [];
@@ -95,24 +113,31 @@ function cell(text) {
   return part;
 }
 
+// Only the type says what an event is: an app may put anything into what it records.
+const isFrame = (event) => event.event_type === "stream.frame" || event.event_type === "stream.keepalive";
+
+function textOf(event, space) {
+  const payload = event.payload ?? {};
+  const text = isFrame(event) ? payload.text ?? payload.base64 : null;
+  return typeof text === "string" ? text : JSON.stringify(payload, null, space);
+}
+
 function fill(line, event) {
   const before = eventAt(event.seq - 1);
   const gap = before ? event.offset_us - before.offset_us : null;
-  const payload = event.payload ?? {};
-  const isFrame = payload.bytes !== undefined;
-  const text = isFrame ? payload.text ?? payload.base64 ?? "" : JSON.stringify(payload);
-  const note = payload.cut ? ` [${box.dataset.masked}]` : "";
+  const bytes = isFrame(event) ? event.payload?.bytes : null;
+  const note = isFrame(event) && event.payload?.cut ? ` [${box.dataset.masked}]` : "";
   line.append(
     cell(String(event.seq)),
     cell(`${(event.offset_us / 1e6).toFixed(6)}`),
     cell(gap === null ? "" : `+${duration(gap)}`),
-    cell(isFrame ? String(payload.bytes) : ""),
+    cell(Number.isInteger(bytes) ? String(bytes) : ""),
     cell(event.event_type),
-    cell(oneLine(text.slice(0, LONGEST_TEXT)) + note),
+    cell(oneLine(textOf(event).slice(0, LONGEST_TEXT)) + note),
   );
   line.classList.toggle("silence", gap !== null && gap >= LONG_US);
   line.classList.toggle("quietly", event.event_type === "stream.keepalive");
-  line.classList.toggle("event", !isFrame);
+  line.classList.toggle("event", !isFrame(event));
   line.classList.toggle("bad", /error|failed$/.test(event.event_type));
 }
 
@@ -122,25 +147,25 @@ function choose(seq) {
   detail.hidden = !event;
   if (event) {
     detail.querySelector("h2").textContent = `#${event.seq} ${oneLine(event.event_type)} · ${event.timestamp}`;
-    const payload = event.payload ?? {};
-    const text = payload.text ?? JSON.stringify(payload, null, 2);
-    detail.querySelector("pre").textContent = text.slice(0, 100_000).split("\n").map(oneLine).join("\n");
+    detail.querySelector("pre").textContent = textOf(event, 2).slice(0, 100_000).split("\n").map(oneLine).join("\n");
   }
   draw();
 }
 
-async function jump(seq) {
-  if (!seq) { position.textContent = position.dataset.none; return; }
+async function jump(wanted) {
+  if (!wanted || !total) { position.textContent = position.dataset.none; return; }
+  const seq = Math.max(1, Math.min(total, wanted));
   marked = seq;
   setFollowing(false);
   scrollTo(seq);
-  await (await page(Math.floor((seq - 1) / PAGE))).done;
+  await page(Math.floor((seq - 1) / PAGE));
   draw();
 }
 
 let landmarks = null;
 async function land(where) {
-  landmarks ??= await api(`api/task-trace/${trace.trace}/landmarks`);
+  // Those of a trace that runs may be others in a moment.
+  if (!landmarks || trace.running) landmarks = await api(`api/task-trace/${trace.trace}/landmarks`);
   if (where === "content") return jump(landmarks.first_content_seq);
   if (where === "silence") return jump(landmarks.silence_seq);
   return jump(landmarks.error_seqs.find((seq) => seq > marked) ?? landmarks.error_seqs[0]);
@@ -169,50 +194,54 @@ box.addEventListener("keydown", (event) => {
 for (const button of document.querySelectorAll("[data-jump]")) {
   button.addEventListener("click", () => land(button.dataset.jump).catch((error) => { position.textContent = error.message; }));
 }
-document.getElementById("go").addEventListener("change", (event) => jump(Math.min(total, Number(event.target.value))));
+document.getElementById("go").addEventListener("change", (event) => {
+  const seq = event.target.valueAsNumber;
+  jump(Number.isNaN(seq) ? 0 : Math.max(1, Math.round(seq)));
+});
 
 function setFollowing(value) {
   following = value;
   follow.setAttribute("aria-pressed", String(value));
 }
 
+// Messages are named after the types of events, and an app makes up its own: so a message only says that there is
+// more, and what there is is asked for.
+const TELLING = ["stream.frame", "stream.keepalive", "tool.started", "tool.finished", "span.started", "span.finished", "other"];
+const SOON_MS = 200;
+const LATER_MS = 1000;
+
+function listen() {
+  const source = new EventSource(`${root}api/task-trace/${trace.trace}/events/stream?since_seq=${total}`);
+  let isTold = false;
+  let lookedAt = 0;
+  for (const name of TELLING) source.addEventListener(name, () => { isTold = true; });
+  source.addEventListener("end", () => { stopListening(); location.reload(); });
+  const looking = setInterval(() => {
+    if (!isTold && Date.now() - lookedAt < LATER_MS) return;
+    isTold = false;
+    lookedAt = Date.now();
+    look();
+  }, SOON_MS);
+  return { close() { source.close(); clearInterval(looking); } };
+}
+
+async function look() {
+  const found = await api(`api/task-trace/${trace.trace}/events?since_seq=${total}&limit=2000`).catch(() => null);
+  if (!found?.events.length) return;
+  for (const event of found.events) known(Math.floor((event.seq - 1) / PAGE)).events.set(event.seq, event);
+  total = Math.max(total, found.events.at(-1).seq);
+  draw();
+  if (following) scrollTo(total);
+}
+
+let stopListening = null;
+draw();
 if (trace.running) {
   live.hidden = follow.hidden = false;
   setFollowing(true);
+  scrollTo(total);
   follow.addEventListener("click", () => { setFollowing(!following); if (following) scrollTo(total); });
-  // Messages are named after the types of events, and an app makes up its own: so a message only says that there is
-  // more, and what there is is asked for.
-  const source = new EventSource(`${root}api/task-trace/${trace.trace}/events/stream?since_seq=${total}`);
-  const wake = () => { asked = true; };
-  let asked = false;
-  for (const name of ["stream.frame", "stream.keepalive", "tool.started", "tool.finished", "span.started", "span.finished", "other"]) {
-    source.addEventListener(name, wake);
-  }
-  const looking = setInterval(() => {
-    const often = asked;
-    asked = false;
-    if (often || Date.now() - lookedAt > 1000) look();
-  }, 200);
-  let lookedAt = Date.now();
-  const look = async () => {
-    lookedAt = Date.now();
-    const found = await api(`api/task-trace/${trace.trace}/events?since_seq=${total}&limit=2000`).catch(() => null);
-    if (!found?.events.length) return;
-    for (const event of found.events) keep(event);
-    draw();
-    if (following) scrollTo(total);
-  };
-  source.addEventListener("end", () => { source.close(); location.reload(); });
-  addEventListener("pagehide", () => { source.close(); clearInterval(looking); });
+  stopListening = whileSeen(listen);
 }
-
-function keep(event) {
-  total = Math.max(total, event.seq);
-  const number = Math.floor((event.seq - 1) / PAGE);
-  if (!pages.has(number)) pages.set(number, { events: new Map() });
-  pages.get(number).events?.set(event.seq, event);
-}
-
-draw();
-const wanted = /^#seq-(\d+)$/.exec(location.hash);
-if (wanted) jump(Number(wanted[1])).then(() => choose(Number(wanted[1])));
+const wanted = /^#seq-(\d{1,15})$/.exec(location.hash);
+if (wanted) jump(Number(wanted[1])).then(() => choose(marked));

@@ -1,20 +1,22 @@
 // New traces are announced, and shown when the reader asks for them: the list never jumps.
 
-import { filled, root } from "./shared.js";
+import { filled, root, whileSeen } from "./shared.js";
 
 const news = document.getElementById("news");
 const seen = new Set([...document.querySelectorAll("[data-trace]")].map((row) => row.dataset.trace));
 let fresh = 0;
 let opened = false;
 
-if (news && !new URLSearchParams(location.search).has("cursor")) {
+if (news && !new URLSearchParams(location.search).has("cursor")) whileSeen(listen);
+
+function listen() {
   const source = new EventSource(`${root}api/task-trace/stream`);
   source.addEventListener("listed", (message) => {
-    for (const trace of JSON.parse(message.data).items) note(trace, opened);
+    for (const trace of JSON.parse(message.data).items) note(trace, opened || trace.started_at > news.dataset.since);
     opened = true;
   });
   source.addEventListener("started", (message) => note(JSON.parse(message.data), true));
-  addEventListener("pagehide", () => source.close());
+  return source;
 }
 
 function note(trace, isNew) {

@@ -41,3 +41,20 @@ export async function api(path, options) {
 export function filled(pattern, values) {
   return pattern.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
+
+// A browser holds few connections to one host, and every stream takes one: so a page listens only while it is seen.
+// `open` returns what listens, which has a `close`. Answers a function that ends the listening for good.
+export function whileSeen(open) {
+  let source = null;
+  const close = () => { source?.close(); source = null; };
+  const turn = () => { if (document.hidden) close(); else source ??= open(); };
+  document.addEventListener("visibilitychange", turn);
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", turn);
+  turn();
+  return () => {
+    document.removeEventListener("visibilitychange", turn);
+    removeEventListener("pageshow", turn);
+    close();
+  };
+}
