@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
-from admin_server import TOKEN, recording_into, serving
+from admin_server import BEARER, TOKEN, recording_into, serving, wait_until
 from browser.demo_site import demo
 from playwright.sync_api import Page, expect
+from serving import serve_in_process
 
 from tracekit_admin import Admin
 
@@ -62,51 +64,67 @@ def test_the_switch_is_for_who_may_see_traces(chat: str, page: Page) -> None:
     page.click("#stop")
 
 
-def test_an_answer_is_watched_from_another_process_while_it_grows(elsewhere: str, chat: str, page: Page) -> None:
+@contextmanager
+def long_answer(database_url: str) -> Iterator[str]:
+    """An answer that another process streams until the block ends, when the server is stopped; gives its trace id."""
+    settings = {"TASK_TRACE_ENABLED": "true", "TASK_TRACE_ADMIN_ONLY": "false", "TASK_TRACE_DEFAULT_ON": "true"}
+    with (
+        serve_in_process(
+            "live_app:chat", "--timeout-graceful-shutdown", "1", TRACEKIT_DATABASE_URL=database_url, **settings
+        ) as server,
+        httpx.stream("GET", f"{server.url}/stream/4000/50", timeout=60) as answer,
+    ):
+        yield answer.headers["x-trace-id"]
+        server.end()
+
+
+@pytest.fixture
+def over_the_same(sqlite_url: str) -> Iterator[str]:
+    """The address of a console over the database of the test."""
+    with recording_into(sqlite_url, admin_token=TOKEN) as recorder, serving(Admin(recorder)) as address:
+        yield address
+
+
+def test_an_answer_is_watched_from_another_process_while_it_grows(
+    over_the_same: str, sqlite_url: str, page: Page
+) -> None:
     """Text appears as it is sent, the page follows until one scrolls up, and in the end says how it ended."""
-    page.goto(chat)
-    watcher = page.context.new_page()
-    sign_in(watcher, f"{elsewhere}/")
-    ask(page, "Think hard about silence")
-    watcher.goto(f"{elsewhere}/traces?status=running")
-    for _ in range(20):
-        if watcher.locator("#traces tbody tr").count():
-            break
-        watcher.wait_for_timeout(200)
-        watcher.reload()
-    watcher.click("#traces tbody tr a")
-    watcher.click(".tabs >> text=Conversation")
-    expect(watcher.locator("#live")).to_be_visible()
-    expect(watcher.locator("#reasoning")).not_to_have_text("")
-    lengths = set()
-    for _ in range(40):
-        lengths.add(len(watcher.locator("#answer").inner_text()))
-        if len(lengths) > 3:
-            break
-        watcher.wait_for_timeout(200)
-    assert len(lengths) > 3, "the answer does not grow"
-    expect(watcher.locator("#follow")).to_have_attribute("aria-pressed", "true")
-    watcher.mouse.wheel(0, -200)
-    expect(watcher.locator("#follow")).to_have_attribute("aria-pressed", "false")
-    expect(watcher.locator("#ending")).to_contain_text("completed", timeout=20_000)
-    said = page.locator(".answer .text").inner_text()
-    expect(watcher.locator("#answer")).to_have_text(re.compile(re.escape(said[:60])))
+    sign_in(page, f"{over_the_same}/")
+    with long_answer(sqlite_url) as trace_id:
+        wait_until(lambda: is_written(over_the_same, trace_id))
+        page.goto(f"{over_the_same}/traces/{trace_id}?tab=conversation")
+        expect(page.locator("#live")).to_be_visible()
+        answer = page.locator("#answer")
+        expect(answer).to_contain_text("0 1 2 3 4 5 6 7 8 9 10 ")
+        last = int(answer.inner_text().split()[-1])
+        expect(answer).to_contain_text(f" {last + 20} ")
+        expect(page.locator("#follow")).to_have_attribute("aria-pressed", "true")
+        page.mouse.wheel(0, -200)
+        expect(page.locator("#follow")).to_have_attribute("aria-pressed", "false")
+    expect(page.locator("#ending")).to_contain_text("server cancelled", timeout=20_000)
+    expect(answer).to_contain_text(f" {last + 20} ")
 
 
-def test_frames_arrive_while_one_looks(elsewhere: str, chat: str, page: Page) -> None:
+def test_frames_arrive_while_one_looks(over_the_same: str, sqlite_url: str, page: Page) -> None:
     """The last row is the latest event; when the trace has ended, the last one is its end."""
-    page.goto(chat)
-    watcher = page.context.new_page()
-    sign_in(watcher, f"{elsewhere}/")
-    ask(page, "What is streaming?")
-    expect(page.locator(".facts .trace")).to_be_visible()
-    trace_id = re.findall("[0-9a-f]{32}", page.locator(".facts .trace").get_attribute("href") or "")[0]
-    page.wait_for_timeout(700)
-    watcher.goto(f"{elsewhere}/traces/{trace_id}?tab=frames")
-    before = int(watcher.locator(".frame").last.get_attribute("data-seq") or 0)
-    watcher.wait_for_timeout(1000)
-    assert int(watcher.locator(".frame").last.get_attribute("data-seq") or 0) > before
-    expect(watcher.locator("#ending")).to_contain_text("completed", timeout=20_000)
+    sign_in(page, f"{over_the_same}/")
+    with long_answer(sqlite_url) as trace_id:
+        wait_until(lambda: is_written(over_the_same, trace_id))
+        page.goto(f"{over_the_same}/traces/{trace_id}?tab=frames")
+        wait_until(lambda: last_shown(page) > 30)
+        before = last_shown(page)
+        wait_until(lambda: last_shown(page) > before + 20)
+    expect(page.locator("#ending")).to_contain_text("server cancelled", timeout=20_000)
+
+
+def is_written(console: str, trace_id: str) -> bool:
+    """Whether a trace stands in the database."""
+    return httpx.get(f"{console}/api/task-trace/{trace_id}", headers=BEARER).status_code == 200
+
+
+def last_shown(tab: Page) -> int:
+    """The number of the last event on a page of frames."""
+    return int(tab.evaluate("[...document.querySelectorAll('.frame')].at(-1)?.dataset.seq ?? 0"))
 
 
 def test_a_changed_setting_is_in_force_for_the_next_chat(elsewhere: str, chat: str, page: Page) -> None:
