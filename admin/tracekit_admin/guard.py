@@ -80,7 +80,7 @@ def _how_to_come_in(connection: HTTPConnection) -> Response:
         return RedirectResponse(f"{link_to_root(connection.scope)}{SIGN_IN[1:]}?{target}", 303)
     problem = Problem(
         401,
-        "Send the admin token as a bearer token, or sign in with a browser.",
+        "Not signed in, or the session has ended: sign in, or send the admin token as a bearer token.",
         headers={"WWW-Authenticate": 'Bearer realm="tracekit"'},
     )
     return problem_response(problem)

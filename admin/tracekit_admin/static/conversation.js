@@ -1,16 +1,16 @@
 // The answer as it grows, and an answer that has ended played again at its own pace.
 
-import { duration, filled, lines, root, trace, whileSeen } from "./shared.js";
+import { duration, filled, lines, live, trace } from "./shared.js";
 
 const answer = document.getElementById("answer");
 const reasoning = document.getElementById("reasoning");
 const tools = document.getElementById("tools");
-const live = document.getElementById("live");
+const running = document.getElementById("live");
 const follow = document.getElementById("follow");
 const clock = document.getElementById("clock");
 const left = document.getElementById("left-out");
 const stop = document.querySelector('[data-speed="0"]');
-const path = `${root}api/task-trace/${trace.trace}/answer/stream`;
+const path = () => `api/task-trace/${trace.trace}/answer/stream`;
 
 let following = true;
 
@@ -54,16 +54,16 @@ function keepUp() {
 }
 
 // The stream tells everything from the beginning, each time that it is opened.
-function listen(begin, take, ended) {
-  const source = new EventSource(path);
-  source.addEventListener("open", begin);
-  source.addEventListener("said", (message) => take(JSON.parse(message.data).pieces));
-  source.addEventListener("tool", (message) => {
-    const tool = JSON.parse(message.data);
-    take([{ tool, offset_us: tool.offset_us }]);
+function listen(begin, take, end) {
+  return live(path, {
+    open: begin,
+    said(message) { take(JSON.parse(message.data).pieces); },
+    tool(message) {
+      const tool = JSON.parse(message.data);
+      take([{ tool, offset_us: tool.offset_us }]);
+    },
+    end(message) { end(JSON.parse(message.data)); },
   });
-  source.addEventListener("end", (message) => ended(JSON.parse(message.data)));
-  return source;
 }
 
 function show(piece) {
@@ -72,13 +72,13 @@ function show(piece) {
 }
 
 if (trace.running) {
-  live.hidden = follow.hidden = false;
+  running.hidden = follow.hidden = false;
   answer.classList.add("growing");
-  const stopListening = whileSeen(() => listen(
+  const stopListening = listen(
     clear,
     (pieces) => { pieces.forEach(show); keepUp(); },
     () => { stopListening(); location.reload(); },
-  ));
+  );
   addEventListener("wheel", (event) => { if (event.deltaY < 0) setFollowing(false); }, { passive: true });
   follow.addEventListener("click", () => { setFollowing(!following); keepUp(); });
 }
@@ -130,17 +130,16 @@ function play(speed) {
 
 function load(speed) {
   let heard = [];
-  const source = listen(
+  const stopListening = listen(
     () => { heard = []; },
     (pieces) => heard.push(...pieces),
     (end) => {
-      source.close();
+      stopListening();
       whole = heard;
       if (end.cut_frames) left.textContent = filled(left.dataset.text, { count: end.cut_frames });
       play(speed);
     },
   );
-  addEventListener("pagehide", () => source.close());
 }
 
 for (const button of document.querySelectorAll("[data-speed]")) {

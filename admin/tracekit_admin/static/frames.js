@@ -1,7 +1,7 @@
 // Events by the hundred thousand: only the rows in view are on the page, and a few pages of them in memory. Events are
 // numbered from 1 without a gap, so a row's place is its number.
 
-import { api, duration, filled, oneLine, root, trace, whileSeen } from "./shared.js";
+import { api, duration, filled, live, oneLine, trace } from "./shared.js";
 
 const HEIGHT = 26;
 const PAGE = 200;
@@ -17,7 +17,7 @@ const head = box.firstElementChild;
 const position = document.getElementById("position");
 const detail = document.getElementById("detail");
 const follow = document.getElementById("follow");
-const live = document.getElementById("live");
+const running = document.getElementById("live");
 
 const pages = new Map();
 let total = Number(trace.lastSeq);
@@ -210,19 +210,21 @@ const TELLING = ["stream.frame", "stream.keepalive", "tool.started", "tool.finis
 const SOON_MS = 200;
 const LATER_MS = 1000;
 
-function listen() {
-  const source = new EventSource(`${root}api/task-trace/${trace.trace}/events/stream?since_seq=${total}`);
-  let isTold = false;
-  let lookedAt = 0;
-  for (const name of TELLING) source.addEventListener(name, () => { isTold = true; });
-  source.addEventListener("end", () => { stopListening(); location.reload(); });
-  const looking = setInterval(() => {
-    if (!isTold && Date.now() - lookedAt < LATER_MS) return;
+let isTold = false;
+let lookedAt = 0;
+
+function keepLooking() {
+  const told = Object.fromEntries(TELLING.map((name) => [name, () => { isTold = true; }]));
+  const stop = live(() => `api/task-trace/${trace.trace}/events/stream?since_seq=${total}`, {
+    ...told,
+    end() { stop(); location.reload(); },
+  });
+  setInterval(() => {
+    if (document.hidden || (!isTold && Date.now() - lookedAt < LATER_MS)) return;
     isTold = false;
     lookedAt = Date.now();
     look();
   }, SOON_MS);
-  return { close() { source.close(); clearInterval(looking); } };
 }
 
 async function look() {
@@ -234,14 +236,13 @@ async function look() {
   if (following) scrollTo(total);
 }
 
-let stopListening = null;
 draw();
 if (trace.running) {
-  live.hidden = follow.hidden = false;
+  running.hidden = follow.hidden = false;
   setFollowing(true);
   scrollTo(total);
   follow.addEventListener("click", () => { setFollowing(!following); if (following) scrollTo(total); });
-  stopListening = whileSeen(listen);
+  keepLooking();
 }
 const wanted = /^#seq-(\d{1,15})$/.exec(location.hash);
 if (wanted) jump(Number(wanted[1])).then(() => choose(marked));

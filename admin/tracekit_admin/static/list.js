@@ -1,22 +1,20 @@
 // New traces are announced, and shown when the reader asks for them: the list never jumps.
 
-import { filled, root, whileSeen } from "./shared.js";
+import { filled, live } from "./shared.js";
 
 const news = document.getElementById("news");
 const seen = new Set([...document.querySelectorAll("[data-trace]")].map((row) => row.dataset.trace));
 let fresh = 0;
 let opened = false;
 
-if (news && !new URLSearchParams(location.search).has("cursor")) whileSeen(listen);
-
-function listen() {
-  const source = new EventSource(`${root}api/task-trace/stream`);
-  source.addEventListener("listed", (message) => {
-    for (const trace of JSON.parse(message.data).items) note(trace, opened || trace.started_at > news.dataset.since);
-    opened = true;
+if (news && !new URLSearchParams(location.search).has("cursor")) {
+  live(() => "api/task-trace/stream", {
+    listed(message) {
+      for (const trace of JSON.parse(message.data).items) note(trace, opened || trace.started_at > news.dataset.since);
+      opened = true;
+    },
+    started(message) { note(JSON.parse(message.data), true); },
   });
-  source.addEventListener("started", (message) => note(JSON.parse(message.data), true));
-  return source;
 }
 
 function note(trace, isNew) {

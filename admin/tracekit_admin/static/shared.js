@@ -32,7 +32,10 @@ export function duration(us) {
 }
 
 export async function api(path, options) {
-  const response = await fetch(root + path, { headers: { Accept: "application/json" }, ...options });
+  const asked = { ...options, headers: { Accept: "application/json", ...options?.headers } };
+  const response = await fetch(root + path, asked).catch(() => {
+    throw new Error(document.getElementById("lost").dataset.silent);
+  });
   const body = response.status === 204 ? null : await response.json();
   if (!response.ok) throw Object.assign(new Error(body.detail ?? response.statusText), { status: response.status, problem: body });
   return body;
@@ -42,12 +45,25 @@ export function filled(pattern, values) {
   return pattern.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
 
-// A browser holds few connections to one host, and every stream takes one: so a page listens only while it is seen.
-// `open` returns what listens, which has a `close`. Answers a function that ends the listening for good.
-export function whileSeen(open) {
+// A stream of events, for as long as the page is in view: a browser holds few connections to one host, and pages that
+// nobody looks at would use them up. One that is refused is tried again, and the page says so meanwhile. `address` gives
+// where it begins; answers a function that ends it for good.
+export function live(address, handlers) {
   let source = null;
-  const close = () => { source?.close(); source = null; };
-  const turn = () => { if (document.hidden) close(); else source ??= open(); };
+  let again = 0;
+  const close = () => { clearTimeout(again); source?.close(); source = null; };
+  const open = () => {
+    source = new EventSource(root + address());
+    for (const [name, handler] of Object.entries(handlers)) source.addEventListener(name, handler);
+    source.addEventListener("open", () => tell(false));
+    source.addEventListener("error", () => {
+      tell(true);
+      if (source?.readyState !== EventSource.CLOSED) return;
+      close();
+      again = setTimeout(turn, RETRY_MS);
+    });
+  };
+  const turn = () => { if (document.hidden) close(); else if (!source) open(); };
   document.addEventListener("visibilitychange", turn);
   addEventListener("pagehide", close);
   addEventListener("pageshow", turn);
@@ -57,4 +73,10 @@ export function whileSeen(open) {
     removeEventListener("pageshow", turn);
     close();
   };
+}
+
+const RETRY_MS = 3000;
+
+function tell(isLost) {
+  document.getElementById("lost").hidden = !isLost;
 }
