@@ -155,7 +155,8 @@ def parse_query(model: type[Model], items: Iterable[tuple[str, str]]) -> Model:
     values: dict[str, Any] = {}
     for name, value in items:
         values.setdefault(name, []).append(value)
-    single = [name for name in values if name in model.model_fields and not _is_list(model, name)]
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}
+    single = [name for name in values if name in fields and get_origin(fields[name].annotation) is not list]
     if repeated := [name for name in single if len(values[name]) > 1]:
         raise _given_twice(repeated)
     values |= {name: values[name][0] for name in single}
@@ -168,8 +169,3 @@ def parse_query(model: type[Model], items: Iterable[tuple[str, str]]) -> Model:
 def _given_twice(names: Iterable[str]) -> Problem:
     errors = [{"field": name, "message": "given more than once"} for name in names]
     return Problem(422, f"Given more than once: {', '.join(names)}", errors=errors)
-
-
-def _is_list(model: type[Query], name: str) -> bool:
-    field = model.model_fields.get(name)
-    return field is not None and get_origin(field.annotation) is list
