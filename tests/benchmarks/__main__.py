@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import capture, ingest, live, questions, replay, spans, storage
+from benchmarks import capture, console, ingest, live, questions, replay, spans, storage
 
 
 def main() -> int:
@@ -20,6 +20,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=7, help="counted rounds, at least 5 (default 7)")
     parser.add_argument("--live", action="store_true", help="also measure live readers; takes minutes")
     parser.add_argument("--spans", type=int, default=0, help="also ask the questions with so many spans stored")
+    parser.add_argument("--traces", type=int, default=0, help="also open the console's pages over so many traces")
     parser.add_argument("--strict", action="store_true", help="exit 1 if a budget is not met")
     arguments = parser.parse_args()
     print(
@@ -39,6 +40,7 @@ def main() -> int:
             *ingest.run(folder, arguments.rounds),
             *(live.run(folder, arguments.rounds) if arguments.live else ()),
             *(questions.run(folder, arguments.rounds, arguments.spans) if arguments.spans else ()),
+            *(console.run(folder, arguments.rounds, arguments.traces) if arguments.traces else ()),
         ]
     missed = [figure.name for figure in figures if figure.met is False]
     print(f"\n{len(missed)} budgets not met" + (": " + ", ".join(missed) if missed else ""))

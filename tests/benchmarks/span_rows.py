@@ -42,16 +42,17 @@ def fill(database: Database, spans: int, now: int) -> None:
     """Write about so many spans, ten to a trace. One in thirty has failed; the last hundred traces run at `now`."""
     traces = max(spans // SPANS_OF_A_TRACE, RUNNING + 1)
     with database.writing() as connection:
-        _insert(connection, _PROCESSES, [_process(number, now) for number in range(len(_PROCESS_IDS))])
+        insert(connection, _PROCESSES, [_process(number, now) for number in range(len(_PROCESS_IDS))])
     rows = _rows(traces, now)
     while part := list(islice(rows, _AT_ONCE)):
         with database.writing() as connection:
-            _insert(connection, _TRACES, [row.trace for row in part])
-            _insert(connection, _SPANS, [span for row in part for span in row.spans])
-            _insert(connection, _EVENTS, [event for row in part for event in row.events])
+            insert(connection, _TRACES, [row.trace for row in part])
+            insert(connection, _SPANS, [span for row in part for span in row.spans])
+            insert(connection, _EVENTS, [event for row in part for event in row.events])
 
 
-def _insert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+def insert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Write rows the quickest way that the driver has."""
     columns = [column.name for column in table.columns]
     defaults = {column.name: getattr(column.default, "arg", None) for column in table.columns}
     values = (tuple((defaults | row)[name] for name in columns) for row in rows)
@@ -87,7 +88,8 @@ def _rows(traces: int, now: int) -> Iterator[Rows]:
         yield _running(ended + 1 + number, number, now, chance)
 
 
-def _trace(key: int, started_at: int, **columns: Any) -> dict[str, Any]:
+def trace_row(key: int, started_at: int, **columns: Any) -> dict[str, Any]:
+    """The row of one trace, with some columns as given."""
     return {
         "id": key,
         "trace_id": f"{key:032x}",
@@ -106,7 +108,7 @@ def _trace(key: int, started_at: int, **columns: Any) -> dict[str, Any]:
 
 def _ended(key: int, started_at: int, chance: random.Random) -> Rows:
     failed = chance.random() < 1 / 30
-    trace = _trace(
+    trace = trace_row(
         key,
         started_at,
         status="failed" if failed else "completed",
@@ -127,7 +129,7 @@ def _running(key: int, number: int, now: int, chance: random.Random) -> Rows:
     silent, alive_only = number % 5 == 0, number % 5 == 1
     started_at = now - 20 * MINUTE_US
     last_event_at = now - (10 * MINUTE_US if silent else 500_000)
-    trace = _trace(key, started_at, status="running", last_event_at=last_event_at, stalled=silent or alive_only)
+    trace = trace_row(key, started_at, status="running", last_event_at=last_event_at, stalled=silent or alive_only)
     spans = [_span(key, place, started_at, chance, is_open=place < 3) for place in range(SPANS_OF_A_TRACE)]
     for span in spans:
         span["heartbeat_at"] = now - 20_000_000
