@@ -39,7 +39,12 @@ _SERVER = Path(f"/tmp/tracekit-postgres-{os.environ[_RUN]}")
 
 
 def pytest_configure() -> None:
-    """A run that is told to stop, by `timeout` or a CI, ends in good order, and the server with it."""
+    """A run that is told to stop, by `timeout` or a CI, ends in good order, and the server with it.
+
+    Shells have their background jobs ignore Ctrl-C, and whatever those start does so too; the tests press it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if _began_the_run and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 

@@ -108,7 +108,13 @@ class Options(BaseSettings):
     request_body_bytes: int = Field(
         1024 * 1024, ge=0, description="Most bytes kept of one request body; of a longer one, its beginning."
     )
-    spool_dir: Path | None = Field(None, description="Reserved for a spool on disk; not used yet.")
+    spool_dir: Path | None = Field(
+        None,
+        description="Folder for what cannot be written to the database for longer; beside a SQLite file, else here.",
+    )
+    spool_bytes: int = Field(
+        1024 * 1024 * 1024, ge=0, description="Most bytes that one process keeps there; 0 switches it off."
+    )
     workspace_dir: Annotated[Path | None, BeforeValidator(_absolute)] = Field(
         None, description="Folder with a folder for each trace that asks for one, deleted with the trace."
     )

@@ -56,6 +56,12 @@ class WriterHealth:
     open_traces: int
     waiting_bytes: int
     limit_bytes: int
+    spooled_bytes: int
+    """What waits on disk, since the database could not be written for some time."""
+    spool_limit_bytes: int
+    """0: there is no spool."""
+    spool_problem: str | None
+    """Why the spool could not take something the last time."""
     batches: int
     traces_written: int
     events_written: int

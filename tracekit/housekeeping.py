@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tracekit.errors import SchemaError, StoreError
+from tracekit.left_spools import LeftSpools
 from tracekit.liveness import HEARTBEAT_S, ProcessRegistry
 from tracekit.retention import RetentionSweeper
 from tracekit.settings_store import SettingsStore
@@ -27,13 +28,20 @@ _TURN_S = 1.0
 _PATIENCE_S = 10.0
 _LOG_INTERVAL_S = 60.0
 _SIZE_INTERVAL_S = 10.0
+# Seconds between two looks for spools that dead processes have left.
+_SPOOL_INTERVAL_S = 15.0
 
 
 class Housekeeper:
     """Does one thing after the other, each fenced: a step that fails is tried again in its next turn."""
 
     def __init__(
-        self, database: Database, settings: SettingsStore, registry: ProcessRegistry, sweeper: RetentionSweeper
+        self,
+        database: Database,
+        settings: SettingsStore,
+        registry: ProcessRegistry,
+        sweeper: RetentionSweeper,
+        left_spools: LeftSpools,
     ) -> None:
         self.schema_ready = False
         """The tables are there, in the form this version knows."""
@@ -51,11 +59,14 @@ class Housekeeper:
         self._settings = settings
         self._registry = registry
         self._sweeper = sweeper
+        self._left_spools = left_spools
+        self._looked_at = -_SPOOL_INTERVAL_S
         self._entered = False
         self._stop = threading.Event()
         self._ready = threading.Event()
         self._thread: threading.Thread | None = None
         self._sweeping: threading.Thread | None = None
+        self._despooling: threading.Thread | None = None
         self._began = time.monotonic()
         self._beat_at = 0.0
         self._logged: dict[str, float] = {}
@@ -79,11 +90,23 @@ class Housekeeper:
     def stop(self, timeout: float) -> None:
         """End the thread, and say in the database that this process ends in good order."""
         self._stop.set()
-        for thread in (self._thread, self._sweeping):
+        deadline = time.monotonic() + timeout
+        for thread in (self._thread, self._sweeping, self._despooling):
             if thread is not None and thread is not threading.current_thread():
-                thread.join(timeout)
+                thread.join(max(0.0, deadline - time.monotonic()))
         if self._entered:
+            self._leave(max(0.1, deadline - time.monotonic()))
+
+    def _leave(self, timeout: float) -> None:
+        """The database may keep this waiting for longer than the process should last."""
+        leaving = threading.Thread(target=self._fenced, args=("leave", self._registry.leave), daemon=True)
+        try:
+            leaving.start()
+        except RuntimeError:
+            # The interpreter goes down, and starts no thread any more.
             self._fenced("leave", self._registry.leave)
+        else:
+            leaving.join(timeout)
 
     def size_bytes(self) -> int | None:
         """What the recordings take on disk, asked for at most every 10 seconds."""
@@ -110,6 +133,7 @@ class Housekeeper:
         if self.schema_ready:
             self._fenced("settings", self._settings.refresh)
             self._fenced("heartbeat", self._keep_alive)
+            self._fenced("spools", self._despool)
             self._fenced("retention", self._retain)
         self._fenced("watch", self.each_second)
 
@@ -137,6 +161,19 @@ class Housekeeper:
             self._registry.beat(self.counters())
         self._beat_at = now
         self._registry.sweep()
+
+    def _despool(self) -> None:
+        """What dead processes have left may be much, so writing it has a thread while it lasts."""
+        now = time.monotonic()
+        if now - self._looked_at < _SPOOL_INTERVAL_S or (self._despooling is not None and self._despooling.is_alive()):
+            return
+        self._looked_at = now
+        if self._left_spools.any():
+            self._despooling = threading.Thread(target=self._write_spools, name="tracekit-spools", daemon=True)
+            self._despooling.start()
+
+    def _write_spools(self) -> None:
+        self._fenced("spools", lambda: self._left_spools.write_all(self._stop))
 
     def _retain(self) -> None:
         """Retention may take minutes, and the heart has to beat meanwhile, so it has a thread while it runs."""

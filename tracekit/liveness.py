@@ -48,11 +48,28 @@ class ProcessRegistry:
     Where machines share a server, its clock tells the time of beats: their own may differ by more than a beat.
     """
 
-    def __init__(self, database: Database, process_id: str, *, role: str, version: str | None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        process_id: str,
+        *,
+        role: str,
+        version: str | None,
+        host: str | None = None,
+        pid: int | None = None,
+    ) -> None:
+        """`host` and `pid` are given for a process that is gone, whose row another writes."""
+        lineage = environment_lineage() if pid is None else None
         self._database = database
         self._process_id = process_id
-        self._role = role
-        self._version = version
+        self._row = {
+            "process_id": process_id,
+            "host": (host or socket.gethostname())[:255],
+            "pid": os.getpid() if pid is None else pid,
+            "role": role,
+            "version": version,
+            "parent_run": lineage.parent_trace_id if lineage else None,
+        }
         self._mine = _PROCESSES.c.process_id == process_id
 
     def _now(self) -> Any:
@@ -89,19 +106,8 @@ class ProcessRegistry:
         if connection.execute(back).rowcount:
             undo_endings(connection, self._process_id)
             return True
-        connection.execute(insert(_PROCESSES).values(started_at=now, heartbeat_at=now, **self._row()))
+        connection.execute(insert(_PROCESSES).values(started_at=now, heartbeat_at=now, **self._row))
         return False
-
-    def _row(self) -> dict[str, Any]:
-        lineage = environment_lineage()
-        return {
-            "process_id": self._process_id,
-            "host": socket.gethostname()[:255],
-            "pid": os.getpid(),
-            "role": self._role,
-            "version": self._version,
-            "parent_run": lineage.parent_trace_id if lineage else None,
-        }
 
     def sweep(self) -> int:
         """End the traces of processes that stopped beating, and of those that ended; how many traces.

@@ -19,6 +19,7 @@ from tracekit.health_report import database_health, disk_health, report, writer_
 from tracekit.housekeeping import Housekeeper
 from tracekit.http_facts import header_map
 from tracekit.ids import new_id
+from tracekit.left_spools import LeftSpools
 from tracekit.lifetime import follow
 from tracekit.lineage import environment_lineage, inherited, lineage_of
 from tracekit.liveness import ProcessRegistry
@@ -27,8 +28,10 @@ from tracekit.policy import should_enable_task_trace
 from tracekit.retention import RetentionSweeper
 from tracekit.runs import Run
 from tracekit.settings_store import SettingsStore
+from tracekit.spool import Spool, spool_folder
 from tracekit.store import Database, TraceStore
 from tracekit.store.sealing import seal
+from tracekit.store.spool_file import SpoolOwner
 from tracekit.store.writes import BatchWriter
 from tracekit.trace import HttpHead, TaskTraceRecorder
 from tracekit.types import Actor, Decision, EventType, Scope
@@ -112,13 +115,20 @@ class Recorder:
             self.database, self.process_id, role=self.options.role, version=self.options.version
         )
         self._batches = BatchWriter(self.database, self.process_id, self._registry.claim)
+        folder = spool_folder(self.options.spool_dir, self.database)
+        owner = SpoolOwner.here(self.process_id, self.options.role, self.options.version, self.database.name)
         self._housekeeper = Housekeeper(
-            self.database, self.settings, self._registry, RetentionSweeper(self.store, lambda: self.settings.current)
+            self.database,
+            self.settings,
+            self._registry,
+            RetentionSweeper(self.store, lambda: self.settings.current),
+            LeftSpools(self.database, folder),
         )
         sink = Sink(self._is_ready, self._batches.write, self._seal)
         self.writer = Writer(
             sink,
             self.budget,
+            Spool(folder, self.options.spool_bytes, owner),
             plugins=self.plugins,
             settings=lambda: self.settings.current,
             decide=self._decide_late,
@@ -177,7 +187,8 @@ class Recorder:
         deadline = time.monotonic() + (self.options.shutdown_timeout if timeout is None else timeout)
         self._closed, self._watching = True, False
         if self._running:
-            self.writer.stop(max(0.0, deadline - time.monotonic()))
+            if self.writer.stop(max(0.0, deadline - time.monotonic())):
+                self.writer.spool.let_go()
             self._housekeeper.stop(max(0.1, deadline - time.monotonic()))
         self._running = False
         result = self.flush(0)
@@ -187,6 +198,7 @@ class Recorder:
     def after_fork(self) -> None:
         """In a forked child: the parent's traces are its own; begin anew, with other threads and connections."""
         self.database.after_fork()
+        self.writer.spool.let_go()
         if not self._closed:
             self._begin()
 

@@ -1,7 +1,8 @@
 """The writer: one thread of a process that turns what was captured into rows and writes them in batches.
 
-Frames leave memory only after the commit that holds them. While the database cannot be written, the batch that
-failed waits and is tried again, and what is captured meanwhile waits in the traces' buffers, within the budget.
+Frames leave memory only after the commit that holds them, or when they are in the spool. While the database cannot be
+written, the batch that failed waits and is tried again, and what is captured meanwhile waits in the traces' buffers,
+within the budget; after some seconds, or when memory runs short, all of it goes to the spool.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from tracekit.budget import Budget
@@ -18,6 +20,7 @@ from tracekit.config import SystemSettings
 from tracekit.errors import StoreError
 from tracekit.pipeline import TracePipeline
 from tracekit.plugins import PluginHost
+from tracekit.spool import Spool
 from tracekit.store.batch import Batch
 from tracekit.store.writes import WriteResult
 from tracekit.trace import TaskTraceRecorder, entry_cost
@@ -33,12 +36,16 @@ _SLICE = 64
 _BATCH_BYTES = 4 * 1024 * 1024
 _MOST_PAUSE_S = 5.0
 _LAST_PAUSE_S = 0.02
+# Seconds that a database may be away before the spool takes what waits: most are locked, or restart, for less.
+_PATIENCE_S = 5.0
+# Seconds before the end of the time to stop in which the spool takes what could not be written.
+_LAST_CALL_S = 1.0
 _LOG_INTERVAL_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Sink:
-    """Where batches go. A spool would stand in `write`."""
+    """Where batches go."""
 
     ready: Callable[[], bool]
     write: Callable[[Batch], WriteResult]
@@ -82,6 +89,10 @@ class WriterCounters:
     flush_ms: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
 
 
+class _Relieved(Exception):
+    """The thread has nothing more to do: another has taken over."""
+
+
 @dataclass(slots=True)
 class _Pending:
     batch: Batch
@@ -96,6 +107,7 @@ class Writer:
         self,
         sink: Sink,
         budget: Budget,
+        spool: Spool,
         *,
         plugins: PluginHost,
         settings: Callable[[], SystemSettings],
@@ -107,6 +119,7 @@ class Writer:
         self.on_fault: Callable[[str, Exception], None] = _log_fault
         self._sink = sink
         self._budget = budget
+        self.spool = spool
         self._plugins = plugins
         self._settings = settings
         self._decide = decide
@@ -119,6 +132,7 @@ class Writer:
         self._given_up: list[TaskTraceRecorder] = []
         self._pending: _Pending | None = None
         self._retry_at = 0.0
+        self._away_since: float | None = None
         self._logged_at = -_LOG_INTERVAL_S
         self._wake = threading.Event()
         self._turn = threading.Condition()
@@ -126,6 +140,9 @@ class Writer:
         self._flush_done = 0
         self._stopping = False
         self._give_up_at = 0.0
+        # Held by whoever tends the traces; free while the thread waits for the database.
+        self._duty = threading.Lock()
+        self._relieved = False
         self._thread: threading.Thread | None = None
         self.beat = time.monotonic()
         """When the thread last went round, monotonic seconds."""
@@ -177,43 +194,76 @@ class Writer:
             )
 
     def stop(self, timeout: float) -> bool:
-        """Write what there is, end what is open, and end the thread; False if it did not end in time."""
+        """Write what there is, end what is open, and end the thread; False if it did not end in time.
+
+        A thread that the database keeps waiting is relieved a second before the end: what it has goes to the spool.
+        """
         thread = self._thread
         self._give_up_at = time.monotonic() + timeout
         self._stopping = True
         self._retry_at = 0.0
         self._wake.set()
-        if thread is not None:
-            thread.join(timeout)
-        return thread is None or not thread.is_alive()
+        if thread is None:
+            return True
+        thread.join(max(0.0, timeout - _LAST_CALL_S))
+        if thread.is_alive() and self._duty.acquire(timeout=min(timeout, _LAST_CALL_S)):
+            self._relieved = True
+            try:
+                self._spool_all()
+            finally:
+                self._duty.release()
+        return self._relieved or not thread.is_alive()
+
+    def _spool_all(self) -> None:
+        """What waits in memory, in the place of a thread that cannot."""
+        self._end_open_traces()
+        self._throw_away()
+        while (pending := self._pending or self._gather()) and self.spool.keep(pending.batch):
+            self._let_go(pending)
 
     # The thread
 
     def _run(self) -> None:
+        with suppress(_Relieved):
+            self._tend()
+
+    def _tend(self) -> None:
         while not self._stopping:
             self._wake.wait(self._pause())
             self._wake.clear()
             self._go_round()
-        self._end_open_traces()
+        with self._duty:
+            self._end_open_traces()
         # A script that ends at once may be here before the database is ready, and before it is known what to record.
-        while not self._go_round() and time.monotonic() < self._give_up_at:
+        while not self._go_round() and self._holds_anything and time.monotonic() < self._give_up_at:
             self._retry_at = 0.0
             time.sleep(_LAST_PAUSE_S)
-            self._end_open_traces()
+            with self._duty:
+                self._end_open_traces()
 
     def _pause(self) -> float | None:
-        waiting = (self._pipelines, self._undecided, self._pending, self._to_seal, self._arrivals, self._given_up)
-        if not any(waiting):
+        if not self._holds_anything and not self._to_seal and self.spool.is_empty:
             return None
         interval = self._settings().task_trace_flush_interval_ms / 1000
+        if self._may_spool():
+            return interval
         return max(interval, min(self._retry_at - time.monotonic(), _MOST_PAUSE_S))
+
+    @property
+    def _holds_anything(self) -> bool:
+        """Whether something waits in memory."""
+        waiting = (self._pipelines, self._undecided, self._pending, self._arrivals, self._given_up)
+        return any(waiting)
 
     def _go_round(self) -> bool:
         """Write what waits; whether nothing waits any more."""
         self.beat = time.monotonic()
         asked = self._flush_asked
         try:
-            drained = self._write_all()
+            with self._duty:
+                drained = not self._relieved and self._write_all()
+        except _Relieved:
+            raise
         except Exception as error:  # noqa: BLE001 - the writer outlives its own bugs; the fault is counted
             self.on_fault("writer", error)
             drained = False
@@ -226,8 +276,8 @@ class Writer:
         return drained
 
     def _write_all(self) -> bool:
-        """Batches until nothing waits; False if something could not be written."""
-        if not self._sink.ready() or time.monotonic() < self._retry_at:
+        """Batches until nothing waits; False if something could not be written to the database."""
+        if self._is_away() and not self._may_spool():
             return False
         self._throw_away()
         while True:
@@ -235,9 +285,51 @@ class Writer:
             self._budget.rearm()
             self._pending = self._pending or self._gather()
             if self._pending is None:
-                return self._seal() and not self._undecided
+                return self._catch_up() and self._seal() and not self._undecided
             if not self._write_pending(self._pending):
                 return False
+
+    def _is_away(self) -> bool:
+        """The database is not to be tried now."""
+        away = not self._sink.ready() or time.monotonic() < self._retry_at
+        if away:
+            self._away_since = self._away_since or time.monotonic()
+        elif not self.counters.consecutive_failures:
+            self._away_since = None
+        return away
+
+    def _may_spool(self) -> bool:
+        """Whether what waits goes to the spool: it is in use, or memory should not hold more, or not for longer."""
+        if not self.spool.is_empty or self._budget.waiting > self._budget.limit // 2:
+            return True
+        now = time.monotonic()
+        if self._stopping and now > self._give_up_at - _LAST_CALL_S:
+            return True
+        return self._away_since is not None and now - self._away_since > _PATIENCE_S
+
+    def _catch_up(self) -> bool:
+        """Write what the spool holds, which comes first; whether it holds nothing any more."""
+        if self.spool.is_empty:
+            return True
+        if self._is_away():
+            return False
+        try:
+            return self.spool.write_back(self._write)
+        except StoreError as error:
+            self._failed(error)
+            return False
+
+    def _write(self, batch: Batch) -> None:
+        """Write to the database. Raises StoreError, or _Relieved where somebody has taken over meanwhile."""
+        began = time.perf_counter()
+        self._duty.release()
+        try:
+            result = self._sink.write(batch)
+        finally:
+            self._duty.acquire()
+            if self._relieved:
+                raise _Relieved
+        self._count(result, time.perf_counter() - began)
 
     def _adopt(self) -> None:
         """Open a pipeline for each trace that is to be recorded."""
@@ -310,23 +402,34 @@ class Writer:
         self._given_up = [trace for trace in self._given_up if not trace.closed or trace.entries]
 
     def _write_pending(self, pending: _Pending) -> bool:
-        began = time.perf_counter()
+        """Whether a batch needs no more memory: it is written, or behind others in the spool."""
+        if self._is_away() or not self._catch_up():
+            return self._keep(pending)
         try:
-            result = self._sink.write(pending.batch)
+            self._write(pending.batch)
         except StoreError as error:
             self._failed(error)
+            return self._keep(pending)
+        self._let_go(pending)
+        return True
+
+    def _keep(self, pending: _Pending) -> bool:
+        if not self._may_spool() or not self.spool.keep(pending.batch):
             return False
+        self._let_go(pending)
+        return True
+
+    def _let_go(self, pending: _Pending) -> None:
         self._pending = None
         self._budget.release(pending.cost)
-        self._count(result, time.perf_counter() - began)
         self._close_done(pending.pipelines)
-        return True
 
     def _count(self, result: WriteResult, seconds: float) -> None:
         counters = self.counters
         if counters.consecutive_failures:
             logger.warning("the database takes writes again after %d failures", counters.consecutive_failures)
         counters.consecutive_failures, self._retry_at, self._logged_at = 0, 0.0, -_LOG_INTERVAL_S
+        self._away_since = None
         counters.batches += 1
         counters.traces += result.traces
         counters.events += result.events
@@ -342,6 +445,7 @@ class Writer:
         counters.consecutive_failures += 1
         counters.last_problem = str(error)
         now = time.monotonic()
+        self._away_since = self._away_since or now
         self._retry_at = now + min(0.1 * 2 ** min(counters.consecutive_failures, 10), _MOST_PAUSE_S)
         if now - self._logged_at >= _LOG_INTERVAL_S:
             self._logged_at = now
@@ -358,6 +462,8 @@ class Writer:
 
     def _seal(self) -> bool:
         while self._to_seal:
+            if self._stopping and time.monotonic() > self._give_up_at - _LAST_CALL_S:
+                return False
             try:
                 self._sink.seal(self._to_seal[0])
             except StoreError as error:

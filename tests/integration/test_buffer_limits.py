@@ -1,4 +1,4 @@
-"""The database is away and memory is short: what is given up, in which order, and that all of it is counted."""
+"""Memory that runs short, where there is no spool: what is dropped first, and that it is counted."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def flooded(sqlite_url: str) -> Iterator[tuple[Recorder, list[bytes], int]]:
     sent = [large(number) for number in range(1200)] + [USAGE, DONE]
     most = 0
 
-    with recording(sqlite_url, buffer_bytes=LIMIT) as recorder:
+    with recording(sqlite_url, buffer_bytes=LIMIT, spool_bytes=0) as recorder:
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             nonlocal most
@@ -161,7 +161,7 @@ def test_a_frame_is_not_glued_together_across_a_gap(sqlite_url: str):
     # As many messages as are kept aside for the end, the first of which is the end of a frame.
     kept = [end, *[event(number) for number in range(7)]]
 
-    with recording(sqlite_url, buffer_bytes=LIMIT) as recorder:
+    with recording(sqlite_url, buffer_bytes=LIMIT, spool_bytes=0) as recorder:
         flood = TraceMiddleware(streams(start(), *map(body, map(large, range(1500))), END), recorder)
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -199,7 +199,7 @@ def test_many_streams_share_the_bound(sqlite_url: str):
     sent = [large(number) for number in range(200)] + [DONE]
     most = 0
 
-    with recording(sqlite_url, buffer_bytes=LIMIT) as recorder:
+    with recording(sqlite_url, buffer_bytes=LIMIT, spool_bytes=0) as recorder:
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             nonlocal most
@@ -229,7 +229,7 @@ def test_many_streams_share_the_bound(sqlite_url: str):
 
 def test_events_of_the_app_are_dropped_too_and_counted(sqlite_url: str):
     """What an app logs waits within the same bound; an error and the end are always kept."""
-    with recording(sqlite_url, buffer_bytes=LIMIT) as recorder:
+    with recording(sqlite_url, buffer_bytes=LIMIT, spool_bytes=0) as recorder:
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             await send(start())

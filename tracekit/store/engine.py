@@ -162,6 +162,11 @@ class Database:
         with self.writing() as connection:
             return self._backend.give_back(connection, pages)
 
+    @property
+    def name(self) -> str:
+        """What tells this database from others: its file, or its address without a password."""
+        return str(self.path() or self.url.render_as_string(hide_password=True))
+
     def path(self) -> Path | None:
         """The SQLite file, absolute; None on PostgreSQL."""
         return self._backend.path
