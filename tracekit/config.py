@@ -115,6 +115,11 @@ class Options(BaseSettings):
     spool_bytes: int = Field(
         1024 * 1024 * 1024, ge=0, description="Most bytes that one process keeps there; 0 switches it off."
     )
+    min_free_bytes: int = Field(
+        100 * 1024 * 1024,
+        ge=0,
+        description="With less free on the disk of a SQLite file, no new traces are recorded; 0: never mind.",
+    )
     workspace_dir: Annotated[Path | None, BeforeValidator(_absolute)] = Field(
         None, description="Folder with a folder for each trace that asks for one, deleted with the trace."
     )

@@ -5,6 +5,7 @@ TracekitError
 │   └── PluginError         a plugin misuses a hook
 ├── StoreError              the database refused
 │   ├── StoreUnavailable    it cannot be reached or written now; trying again may help
+│   │   └── StoreFull       its disk is full
 │   └── SchemaError         its schema is older or newer than this version of tracekit
 ├── NotFound                no such trace
 ├── WrongState              the trace is not in a state in which this can be done
@@ -34,6 +35,10 @@ class StoreError(TracekitError):
 
 class StoreUnavailable(StoreError):
     """The database cannot be reached or written at the moment; the same call may succeed later."""
+
+
+class StoreFull(StoreUnavailable):
+    """The database's disk is full, so that nothing can be written, and without a reserve nothing deleted."""
 
 
 class SchemaError(StoreError):

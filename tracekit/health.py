@@ -21,8 +21,6 @@ __all__ = [
 
 Status = Literal["ok", "degraded", "failing"]
 
-_LOW_DISK_BYTES = 100 * 1024 * 1024
-
 
 @dataclass(frozen=True, slots=True)
 class DatabaseHealth:
@@ -89,11 +87,15 @@ class DiskHealth:
     path: str
     free_bytes: int
     total_bytes: int
+    least_free_bytes: int
+    """With less than this free, no new traces are recorded."""
+    skipped_traces: int
+    """Traces that were not recorded for it, since the start."""
 
     @property
     def short(self) -> bool:
         """Less is free than recording should go on with."""
-        return self.free_bytes < _LOW_DISK_BYTES
+        return self.free_bytes < self.least_free_bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ def writer_health(writer: Writer, budget: Budget) -> WriterHealth:
     )
 
 
-def disk_health(path: Path | None) -> DiskHealth | None:
+def disk_health(path: Path | None, least_free_bytes: int, skipped_traces: int = 0) -> DiskHealth | None:
     """The disk of a database file, None where there is none."""
     if path is None:
         return None
@@ -87,7 +87,7 @@ def disk_health(path: Path | None) -> DiskHealth | None:
         usage = shutil.disk_usage(path.parent)
     except OSError:
         return None
-    return DiskHealth(os.fspath(path.parent), usage.free, usage.total)
+    return DiskHealth(os.fspath(path.parent), usage.free, usage.total, least_free_bytes, skipped_traces)
 
 
 def report(

@@ -13,6 +13,7 @@ from typing import Any
 
 from tracekit.budget import Budget
 from tracekit.config import InitialSettings, Options, SystemSettings, load
+from tracekit.disk_watch import DiskWatch
 from tracekit.errors import ConfigurationError
 from tracekit.health import DropHealth, Health, ProcessHealth
 from tracekit.health_report import database_health, disk_health, report, writer_health
@@ -44,6 +45,8 @@ __all__ = ["Recorder"]
 logger = logging.getLogger("tracekit")
 
 Identify = Callable[[Scope], Actor | None]
+
+_DISK_SHORT = "disk_short"
 
 # Longest that an app's start-up waits for the recorder.
 _START_S = 3.0
@@ -110,6 +113,7 @@ class Recorder:
         """The parts that belong to one process."""
         self.process_id = new_id()
         self.budget = Budget(self.options.buffer_bytes)
+        self._disk = DiskWatch(self.database, self.options.min_free_bytes)
         self._running = False
         self._registry = ProcessRegistry(
             self.database, self.process_id, role=self.options.role, version=self.options.version
@@ -282,13 +286,29 @@ class Recorder:
 
     def _decide(self, scope: Scope, trace: TaskTraceRecorder, requested: bool | None) -> Decision:
         decision = should_enable_task_trace(self.settings.current, self.options.environment, trace.actor, requested)
-        return self.plugins.should_record(scope, trace.actor, decision) if decision.record else decision
+        if decision.record:
+            decision = self.plugins.should_record(scope, trace.actor, decision)
+        return self._if_there_is_room(decision)
+
+    def _if_there_is_room(self, decision: Decision) -> Decision:
+        return Decision(False, _DISK_SHORT) if decision.record and self._disk.short else decision
+
+    def declined(self, decision: Decision) -> None:
+        """A trace is not recorded, and will not be."""
+        if decision.why == _DISK_SHORT:
+            self._disk.skipped += 1
 
     def _decide_late(self, trace: TaskTraceRecorder) -> Decision | None:
         if not self._housekeeper.settled:
             return None
+        decision = self._decide_now(trace)
+        if not decision.record:
+            self.declined(decision)
+        return decision
+
+    def _decide_now(self, trace: TaskTraceRecorder) -> Decision:
         if trace.http is None:
-            return Decision(self._allowed(), "run")
+            return self._if_there_is_room(Decision(self._allowed(), "run"))
         requested = {"true": True, "false": False}.get(trace.notes.pop("requested", ""))
         scope, trace.http.scope = trace.http.scope or {}, None
         return self._decide(scope, trace, requested)
@@ -338,6 +358,7 @@ class Recorder:
 
     def _watch(self) -> None:
         """Each second, on the housekeeping thread."""
+        self._disk.look()
         self._update_watching()
         if not self.writer.alive:
             self.writer.start()
@@ -373,7 +394,7 @@ class Recorder:
                 internal_errors=self._internal_errors,
                 last_internal_error=self._last_internal_error,
             ),
-            disk=disk_health(self.database.path()),
+            disk=disk_health(self.database.path(), self.options.min_free_bytes, self._disk.skipped),
             plugins=self.plugins.loaded,
             configuration_problems=self.problems,
             process=self._process_health(),

@@ -221,6 +221,7 @@ class Responder:
         elif decision.record or final:
             trace.decision = decision
             if not decision.record:
+                self._recorder.declined(decision)
                 self._let_go(trace)
 
     def _register(self, trace: TaskTraceRecorder) -> None:

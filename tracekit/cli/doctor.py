@@ -196,7 +196,7 @@ def _content(database: Database) -> Iterator[Finding]:
 
 
 def _disk(database: Database) -> Iterator[Finding]:
-    disk = disk_health(database.path())
+    disk = disk_health(database.path(), load(Options)[0].min_free_bytes)
     if disk is None:
         return
     found = f"{size_text(disk.free_bytes)} of {size_text(disk.total_bytes)} free at {disk.path}"

@@ -30,6 +30,7 @@ from sqlalchemy import (
     update,
 )
 
+from tracekit.errors import StoreFull
 from tracekit.store.engine import Database
 from tracekit.store.records import DeletionEstimate
 from tracekit.store.rows import EVENTS, GREATEST_INTEGER, SPANS, TEXTS, TRACES, plain_id
@@ -112,7 +113,7 @@ class Deleter:
             row = connection.execute(_WORK.where(TRACES.c.trace_id == plain_id(trace_id))).first()
         if row is None:
             return False
-        for _ in self._batches(_deletion([_Trace.of(row)]), BATCH_MS, time.sleep):
+        for _ in self._with_room(lambda: self._batches(_deletion([_Trace.of(row)]), BATCH_MS, time.sleep)):
             pass
         return True
 
@@ -126,13 +127,31 @@ class Deleter:
 
     def traces_before(self, before: int, batch_ms: float, pause: Pause) -> Iterator[int]:
         """Delete the ended traces that started before a moment; yields how many each batch deleted."""
-        for traces in self._pages(_ended(before)):
-            yield from self._batches(_deletion(traces), batch_ms, pause)
+        yield from self._with_room(lambda: self._deleted(_ended(before), _deletion, batch_ms, pause))
 
     def payloads_before(self, before: int, batch_ms: float, pause: Pause) -> Iterator[int]:
         """Delete what the ended traces hold that started before a moment; yields how many each batch did."""
-        for traces in self._pages([*_ended(before), _holds_payloads()]):
-            yield from self._batches(_emptying(traces), batch_ms, pause)
+        chosen = [*_ended(before), _holds_payloads()]
+        yield from self._with_room(lambda: self._deleted(chosen, _emptying, batch_ms, pause))
+
+    def _deleted(
+        self,
+        conditions: list[ColumnElement[bool]],
+        steps: Callable[[list[_Trace]], Iterator[_Step]],
+        batch_ms: float,
+        pause: Pause,
+    ) -> Iterator[int]:
+        for traces in self._pages(conditions):
+            yield from self._batches(steps(traces), batch_ms, pause)
+
+    def _with_room(self, work: Callable[[], Iterator[int]]) -> Iterator[int]:
+        """On a full disk let go of the reserve, and begin again with what is left to do."""
+        try:
+            yield from work()
+        except StoreFull:
+            if not self._database.make_room():
+                raise
+            yield from work()
 
     def _pages(self, conditions: list[ColumnElement[bool]]) -> Iterator[list[_Trace]]:
         """The traces that meet the conditions, oldest first."""

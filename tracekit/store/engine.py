@@ -13,10 +13,11 @@ from sqlalchemy import URL, Connection, Engine, event, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from tracekit.errors import ConfigurationError, StoreUnavailable
+from tracekit.errors import ConfigurationError, StoreFull, StoreUnavailable
 from tracekit.store.changes import Changes
 from tracekit.store.forks import Gate, watch
 from tracekit.store.postgres import PostgreSQL
+from tracekit.store.reserve import Reserve
 from tracekit.store.sqlite import SQLite
 
 __all__ = ["Database", "Dialect"]
@@ -54,6 +55,10 @@ class Backend(Protocol):
 
     def cannot_now(self, error: Exception) -> str | None: ...
 
+    def is_full(self, error: Exception) -> bool: ...
+
+    def empty_log(self, connection: Connection) -> None: ...
+
     def size_bytes(self, reading: Callable[[], AbstractContextManager[Connection]]) -> int: ...
 
     def lock_table(self, connection: Connection, table: str) -> None: ...
@@ -78,6 +83,7 @@ class Database:
         self._backend = _backend(url)
         self.url: URL = self._backend.url
         self.dialect: Dialect = self._backend.dialect
+        self.reserve = Reserve(self._backend.path)
         self._begin()
         watch(self)
 
@@ -101,6 +107,7 @@ class Database:
         Raises:
             StoreUnavailable: the database cannot be reached or written now. If it was the commit that failed, what
                 was written may be there or not, so what is tried again must do no harm twice.
+            StoreFull: its disk is full.
         """
         with self._transaction(self._writer) as connection:
             yield connection
@@ -171,6 +178,19 @@ class Database:
         """The SQLite file, absolute; None on PostgreSQL."""
         return self._backend.path
 
+    def make_room(self) -> bool:
+        """On a full disk: let go of the reserve, and bring SQLite's log into the file, so that the log can begin
+        anew. Whether there was a reserve. Raises StoreUnavailable."""
+        if not self.reserve.release():
+            return False
+        with self._gate:
+            connection = self._opened(self._writer)
+            try:
+                self._backend.empty_log(connection)
+            finally:
+                connection.close()
+        return True
+
     def close(self) -> None:
         """Close what is open and idle. Using the database again opens it again."""
         self._writer.dispose()
@@ -230,7 +250,8 @@ class Database:
             if reason is None:
                 raise
             connection.invalidate()
-            raise StoreUnavailable(f"the database cannot be used now: {reason}") from error
+            kind = StoreFull if self._backend.is_full(error) else StoreUnavailable
+            raise kind(f"the database cannot be used now: {reason}") from error
         finally:
             connection.close()
 

@@ -20,6 +20,8 @@ READERS = 4
 """Connections that read at the same time. With the one that writes, a process has at most five."""
 
 _WAIT = 10.0
+
+_DISK_FULL = "53100"
 """Seconds to wait for a connection of our own."""
 
 _MIGRATION_LOCK = 0x7472_6163_656B
@@ -137,6 +139,14 @@ class PostgreSQL:
             # Without a state it comes from the driver: the connection is lost, or could not be made.
             is_it = isinstance(error, OperationalError | InterfaceError) or _is_lost_connection(cause)
         return str(cause).strip().replace("\n", "; ") if is_it else None
+
+    def is_full(self, error: Exception) -> bool:
+        """Whether the server's disk has no room left."""
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        return getattr(cause, "sqlstate", None) == _DISK_FULL
+
+    def empty_log(self, connection: Connection) -> None:
+        """A server sees to its log itself."""
 
     def size_bytes(self, reading: Callable[[], AbstractContextManager[Connection]]) -> int:
         """Bytes of our tables, with indexes, large values and partitions."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterable
@@ -26,6 +27,9 @@ _WAIT = 5.0
 """Seconds to wait for the locks of other processes, and for a connection of our own."""
 
 _MIGRATION_WAIT = 60.0
+
+# Bytes. With less than a page of the shared-memory file free, SQLite tells of an I/O error and not of a full disk.
+_NO_ROOM = 64 * 1024
 """Seconds to wait while another process migrates."""
 
 # Of every connection.
@@ -136,6 +140,18 @@ class SQLite:
         no_schema = code == sqlite3.SQLITE_ERROR and str(cause).startswith(("no such table", "no such column"))
         return str(cause) if code in _NOT_NOW or no_schema else None
 
+    def is_full(self, error: Exception) -> bool:
+        """Whether the disk has no room left."""
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+        return code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _free_bytes(self._file) < _NO_ROOM)
+
+    def empty_log(self, connection: Connection) -> None:
+        """Bring the write-ahead log into the file, as far as readers let it be, and cut it off."""
+        cursor = connection.connection.cursor()
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        cursor.close()
+
     def size_bytes(self, reading: Callable[[], AbstractContextManager[Connection]]) -> int:
         """Bytes of the file and its write-ahead log."""
         return sum(_size(Path(f"{self._file}{suffix}")) for suffix in ("", "-wal"))
@@ -168,6 +184,13 @@ def _file_of(url: URL) -> Path:
         raise ConfigurationError("the path of the SQLite file holds a NUL")
     # Absolute, so that a later change of the working directory does not change the database.
     return Path(name).expanduser().absolute()
+
+
+def _free_bytes(file: Path) -> int:
+    try:
+        return shutil.disk_usage(file.parent).free
+    except OSError:
+        return _NO_ROOM
 
 
 def _connect(file: Path, mode: Literal["rw", "rwc"], wait: float, pragmas: Iterable[str]) -> sqlite3.Connection:
