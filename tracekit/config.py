@@ -115,6 +115,12 @@ class Options(BaseSettings):
     spool_bytes: int = Field(
         1024 * 1024 * 1024, ge=0, description="Most bytes that one process keeps there; 0 switches it off."
     )
+    daily_backups: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="A SQLite file is backed up once a day, and so many backups stay; 0: none is made.",
+    )
     min_free_bytes: int = Field(
         100 * 1024 * 1024,
         ge=0,

@@ -5,7 +5,8 @@ TracekitError
 │   └── PluginError         a plugin misuses a hook
 ├── StoreError              the database refused
 │   ├── StoreUnavailable    it cannot be reached or written now; trying again may help
-│   │   └── StoreFull       its disk is full
+│   │   ├── StoreFull       its disk is full
+│   │   └── StoreDamaged    its file is damaged
 │   └── SchemaError         its schema is older or newer than this version of tracekit
 ├── NotFound                no such trace
 ├── WrongState              the trace is not in a state in which this can be done
@@ -39,6 +40,10 @@ class StoreUnavailable(StoreError):
 
 class StoreFull(StoreUnavailable):
     """The database's disk is full, so that nothing can be written, and without a reserve nothing deleted."""
+
+
+class StoreDamaged(StoreUnavailable):
+    """The database's file is damaged, or is no database."""
 
 
 class SchemaError(StoreError):

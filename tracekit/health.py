@@ -33,6 +33,8 @@ class DatabaseHealth:
     sqlite_version: str | None
     sqlite_wal_risk: bool
     """This SQLite can, very rarely, corrupt a database that several processes write (fixed in 3.51.3)."""
+    damaged_files: Sequence[str]
+    """Files that were found damaged and are kept beside the database, until somebody removes them."""
     replaced_files: int
     """How often, since the start, the file was found to be deleted or replaced. What was only in it is gone."""
 

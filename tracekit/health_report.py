@@ -43,7 +43,13 @@ def has_wal_risk() -> bool:
 
 
 def database_health(
-    dialect: str, *, ready: bool, problem: str | None, size_bytes: int | None, replaced_files: int
+    dialect: str,
+    *,
+    ready: bool,
+    problem: str | None,
+    size_bytes: int | None,
+    damaged_files: Sequence[str],
+    replaced_files: int,
 ) -> DatabaseHealth:
     """The database as the housekeeper sees it."""
     is_sqlite = dialect == "sqlite"
@@ -54,6 +60,7 @@ def database_health(
         size_bytes=size_bytes,
         sqlite_version=sqlite3.sqlite_version if is_sqlite else None,
         sqlite_wal_risk=is_sqlite and has_wal_risk(),
+        damaged_files=damaged_files,
         replaced_files=replaced_files,
     )
 
@@ -104,7 +111,7 @@ def report(
     """All of it, with the verdict."""
     faulty = any(facts.faults or facts.error not in (None, SWITCHED_OFF) for facts in plugins)
     lost = bool(drops.refused_events or drops.internal_errors)
-    short = disk is not None and disk.short
+    short = (disk is not None and disk.short) or bool(database.damaged_files)
     status: Status = "degraded" if faulty or lost or short or configuration_problems else "ok"
     if database.problem is not None or writer.consecutive_failures:
         status = "failing"

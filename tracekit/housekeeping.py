@@ -6,15 +6,15 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from tracekit.background_job import BackgroundJob
 from tracekit.errors import SchemaError, StoreError
-from tracekit.left_spools import LeftSpools
 from tracekit.liveness import HEARTBEAT_S, ProcessRegistry
-from tracekit.retention import RetentionSweeper
 from tracekit.settings_store import SettingsStore
 from tracekit.store import Database
+from tracekit.store.damage import replace_damaged
 from tracekit.store.file_identity import FileIdentity
 from tracekit.store.schema import ensure
 
@@ -28,8 +28,6 @@ _TURN_S = 1.0
 _PATIENCE_S = 10.0
 _LOG_INTERVAL_S = 60.0
 _SIZE_INTERVAL_S = 10.0
-# Seconds between two looks for spools that dead processes have left.
-_SPOOL_INTERVAL_S = 15.0
 
 
 class Housekeeper:
@@ -40,9 +38,10 @@ class Housekeeper:
         database: Database,
         settings: SettingsStore,
         registry: ProcessRegistry,
-        sweeper: RetentionSweeper,
-        left_spools: LeftSpools,
+        jobs: Sequence[BackgroundJob],
+        stop: threading.Event,
     ) -> None:
+        """`jobs` are what may take longer than a turn; `stop` tells all of them to end."""
         self.schema_ready = False
         """The tables are there, in the form this version knows."""
         self.refused = False
@@ -58,15 +57,11 @@ class Housekeeper:
         self._file = FileIdentity(database.path())
         self._settings = settings
         self._registry = registry
-        self._sweeper = sweeper
-        self._left_spools = left_spools
-        self._looked_at = -_SPOOL_INTERVAL_S
+        self._jobs = jobs
         self._entered = False
-        self._stop = threading.Event()
+        self._stop = stop
         self._ready = threading.Event()
         self._thread: threading.Thread | None = None
-        self._sweeping: threading.Thread | None = None
-        self._despooling: threading.Thread | None = None
         self._began = time.monotonic()
         self._beat_at = 0.0
         self._logged: dict[str, float] = {}
@@ -91,9 +86,10 @@ class Housekeeper:
         """End the thread, and say in the database that this process ends in good order."""
         self._stop.set()
         deadline = time.monotonic() + timeout
-        for thread in (self._thread, self._sweeping, self._despooling):
-            if thread is not None and thread is not threading.current_thread():
-                thread.join(max(0.0, deadline - time.monotonic()))
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout)
+        for job in self._jobs:
+            job.join(max(0.0, deadline - time.monotonic()))
         if self._entered:
             self._leave(max(0.1, deadline - time.monotonic()))
 
@@ -126,6 +122,8 @@ class Housekeeper:
             self._stop.wait(_TURN_S)
 
     def _turn(self) -> None:
+        if self._database.looks_damaged:
+            self._fenced("damage", self._replace_damaged)
         if self.schema_ready and self._file.is_another():
             self._start_anew()
         if not self.schema_ready:
@@ -133,9 +131,14 @@ class Housekeeper:
         if self.schema_ready:
             self._fenced("settings", self._settings.refresh)
             self._fenced("heartbeat", self._keep_alive)
-            self._fenced("spools", self._despool)
-            self._fenced("retention", self._retain)
+            for job in self._jobs:
+                self._fenced(job.name, job.turn)
         self._fenced("watch", self.each_second)
+
+    def _replace_damaged(self) -> None:
+        """Look whether the file is damaged indeed. If so, it was replaced, which is noticed as for any other file."""
+        self._database.looks_damaged = False
+        replace_damaged(self._database)
 
     def _ensure_schema(self) -> None:
         ensure(self._database)
@@ -161,30 +164,6 @@ class Housekeeper:
             self._registry.beat(self.counters())
         self._beat_at = now
         self._registry.sweep()
-
-    def _despool(self) -> None:
-        """What dead processes have left may be much, so writing it has a thread while it lasts."""
-        now = time.monotonic()
-        if now - self._looked_at < _SPOOL_INTERVAL_S or (self._despooling is not None and self._despooling.is_alive()):
-            return
-        self._looked_at = now
-        if self._left_spools.any():
-            self._despooling = threading.Thread(target=self._write_spools, name="tracekit-spools", daemon=True)
-            self._despooling.start()
-
-    def _write_spools(self) -> None:
-        self._fenced("spools", lambda: self._left_spools.write_all(self._stop))
-
-    def _retain(self) -> None:
-        """Retention may take minutes, and the heart has to beat meanwhile, so it has a thread while it runs."""
-        if self._sweeping is not None and self._sweeping.is_alive():
-            return
-        if self._sweeper.due(time.time_ns() // 1000):
-            self._sweeping = threading.Thread(target=self._sweep, name="tracekit-retention", daemon=True)
-            self._sweeping.start()
-
-    def _sweep(self) -> None:
-        self._fenced("retention", lambda: self._sweeper.run(self._stop))
 
     def _fenced(self, step: str, action: Callable[[], object]) -> None:
         try:

@@ -6,13 +6,17 @@ import asyncio
 import logging
 import os
 import socket
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from tracekit.background_job import BackgroundJob
 from tracekit.budget import Budget
 from tracekit.config import InitialSettings, Options, SystemSettings, load
+from tracekit.daily_backup import DailyBackup
 from tracekit.disk_watch import DiskWatch
 from tracekit.errors import ConfigurationError
 from tracekit.health import DropHealth, Health, ProcessHealth
@@ -31,6 +35,7 @@ from tracekit.runs import Run
 from tracekit.settings_store import SettingsStore
 from tracekit.spool import Spool, spool_folder
 from tracekit.store import Database, TraceStore
+from tracekit.store.damage import damaged_files
 from tracekit.store.sealing import seal
 from tracekit.store.spool_file import SpoolOwner
 from tracekit.store.writes import BatchWriter
@@ -121,13 +126,7 @@ class Recorder:
         self._batches = BatchWriter(self.database, self.process_id, self._registry.claim)
         folder = spool_folder(self.options.spool_dir, self.database)
         owner = SpoolOwner.here(self.process_id, self.options.role, self.options.version, self.database.name)
-        self._housekeeper = Housekeeper(
-            self.database,
-            self.settings,
-            self._registry,
-            RetentionSweeper(self.store, lambda: self.settings.current),
-            LeftSpools(self.database, folder),
-        )
+        self._housekeeper = Housekeeper(self.database, self.settings, self._registry, *self._jobs(folder))
         sink = Sink(self._is_ready, self._batches.write, self._seal)
         self.writer = Writer(
             sink,
@@ -143,6 +142,18 @@ class Recorder:
         self._housekeeper.each_second = self._watch
         self._housekeeper.counters = self._counters
         self._watching = True
+
+    def _jobs(self, spools: Path | None) -> tuple[Sequence[BackgroundJob], threading.Event]:
+        """The work that goes on beside, and what tells it to stop."""
+        stop = threading.Event()
+        sweeper = RetentionSweeper(self.store, lambda: self.settings.current)
+        left, daily = LeftSpools(self.database, spools), DailyBackup(self.database, self.options.daily_backups)
+        jobs = (
+            BackgroundJob("spools", left.due, lambda: left.run(stop)),
+            BackgroundJob("retention", sweeper.due_now, lambda: sweeper.run(stop)),
+            BackgroundJob("backup", daily.due, daily.run),
+        )
+        return jobs, stop
 
     # Life
 
@@ -386,6 +397,7 @@ class Recorder:
                 ready=keeper.schema_ready,
                 problem=keeper.problem,
                 size_bytes=keeper.size_bytes(),
+                damaged_files=damaged_files(self.database.path()),
                 replaced_files=keeper.replaced_files,
             ),
             writer=writer_health(self.writer, self.budget),

@@ -64,6 +64,10 @@ class RetentionSweeper:
         """Whether it is time for a sweep: at start, and a day after the last; also when the clock was set back."""
         return self._due_at is None or now >= self._due_at or now < self._due_at - _DAY
 
+    def due_now(self) -> bool:
+        """Whether it is time now."""
+        return self.due(self._clock())
+
     def run(self, stop: threading.Event) -> SweepResult:
         """Sweep until all that is old is gone or `stop` is set. Does not raise: a database that fails is a
         `problem` of the result, and the sweep is due again in an hour."""

@@ -35,7 +35,7 @@ Away = Callable[[], AbstractContextManager[None]]
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """The spool comes into use sooner than after 5 seconds, and what was left is looked for oftener."""
     monkeypatch.setattr("tracekit.writer._PATIENCE_S", 0.3)
-    monkeypatch.setattr("tracekit.housekeeping._SPOOL_INTERVAL_S", 0.5)
+    monkeypatch.setattr("tracekit.left_spools._INTERVAL_S", 0.5)
 
 
 @pytest.fixture

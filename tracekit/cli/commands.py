@@ -40,6 +40,8 @@ COMMANDS = {
     "decode": ("tracekit.cli.decode", "Say what saved streams say."),
     "settings": ("tracekit.cli.settings", "Read and change what is recorded."),
     "prune": ("tracekit.cli.prune", "Delete old traces now."),
+    "backup": ("tracekit.cli.backup", "Copy a SQLite database while it is in use."),
+    "restore": ("tracekit.cli.restore", "Put a backup back."),
     "migrate": ("tracekit.cli.migrate", "Bring the database's tables up to date."),
     "plugins": ("tracekit.cli.plugin_list", "List the plugins, their hooks and their faults."),
     "doctor": ("tracekit.cli.doctor", "Look for what is wrong, and say how to mend it."),

@@ -13,7 +13,7 @@ from sqlalchemy import URL, Connection, Engine, event, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from tracekit.errors import ConfigurationError, StoreFull, StoreUnavailable
+from tracekit.errors import ConfigurationError, StoreDamaged, StoreFull, StoreUnavailable
 from tracekit.store.changes import Changes
 from tracekit.store.forks import Gate, watch
 from tracekit.store.postgres import PostgreSQL
@@ -57,6 +57,8 @@ class Backend(Protocol):
 
     def is_full(self, error: Exception) -> bool: ...
 
+    def is_damaged(self, error: Exception) -> bool: ...
+
     def empty_log(self, connection: Connection) -> None: ...
 
     def size_bytes(self, reading: Callable[[], AbstractContextManager[Connection]]) -> int: ...
@@ -84,6 +86,8 @@ class Database:
         self.url: URL = self._backend.url
         self.dialect: Dialect = self._backend.dialect
         self.reserve = Reserve(self._backend.path)
+        self.looks_damaged = False
+        """Something read or written has met with damage. Whoever sees to it takes this back."""
         self._begin()
         watch(self)
 
@@ -250,8 +254,7 @@ class Database:
             if reason is None:
                 raise
             connection.invalidate()
-            kind = StoreFull if self._backend.is_full(error) else StoreUnavailable
-            raise kind(f"the database cannot be used now: {reason}") from error
+            raise self._unavailable(error, f"the database cannot be used now: {reason}") from error
         finally:
             connection.close()
 
@@ -262,7 +265,13 @@ class Database:
             raise StoreUnavailable("the database cannot be used now: all connections are in use") from error
         except (SQLAlchemyError, OSError) as error:
             reason = self._backend.cannot_now(error) or str(error)
-            raise StoreUnavailable(f"the database cannot be opened: {reason}") from error
+            raise self._unavailable(error, f"the database cannot be opened: {reason}") from error
+
+    def _unavailable(self, error: Exception, message: str) -> StoreUnavailable:
+        if self._backend.is_damaged(error):
+            self.looks_damaged = True
+            return StoreDamaged(message)
+        return StoreFull(message) if self._backend.is_full(error) else StoreUnavailable(message)
 
 
 def _backend(text: str) -> Backend:

@@ -54,6 +54,8 @@ def copy_file(source: Path, target: Path) -> None:
         half.touch(mode=0o600)
         with closing(sqlite3.connect(source)) as reading, closing(sqlite3.connect(half)) as writing:
             reading.backup(writing)
+            # One file, also when it is looked at: in WAL mode a reader would put two more beside it.
+            writing.execute("PRAGMA journal_mode = DELETE")
         half.replace(target)
     except (OSError, sqlite3.Error) as error:
         with suppress(OSError):

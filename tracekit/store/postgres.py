@@ -145,6 +145,10 @@ class PostgreSQL:
         cause = error.orig if isinstance(error, DBAPIError) else error
         return getattr(cause, "sqlstate", None) == _DISK_FULL
 
+    def is_damaged(self, error: Exception) -> bool:
+        """A server mends itself, or calls for its administrator."""
+        return False
+
     def empty_log(self, connection: Connection) -> None:
         """A server sees to its log itself."""
 

@@ -146,6 +146,12 @@ class SQLite:
         code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
         return code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _free_bytes(self._file) < _NO_ROOM)
 
+    def is_damaged(self, error: Exception) -> bool:
+        """Whether the file is no database, or not a whole one."""
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+        return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
     def empty_log(self, connection: Connection) -> None:
         """Bring the write-ahead log into the file, as far as readers let it be, and cut it off."""
         cursor = connection.connection.cursor()

@@ -89,6 +89,7 @@ class BatchWriter:
         self._owner = owner
         self._claim = claim
         self._keys: dict[str, int] = {}
+        self._token = object()
         mark = placeholder(database.dialect)
         self._insert_trace = insert_statement("task_traces", TRACE_COLUMNS, mark) + " ON CONFLICT (trace_id) DO NOTHING"
         self._update_trace = (
@@ -135,6 +136,10 @@ class BatchWriter:
         return result
 
     def _write_all(self, connection: Connection, batch: Batch) -> None:
+        if connection.info.setdefault(self._token, False) is False:
+            # Behind a new connection may be another file, or another server, whose keys are others.
+            connection.info[self._token] = True
+            self._keys.clear()
         if self._claim(connection):
             # Somebody else may have added to a trace that was taken for finished. It is ours no longer.
             self._keys.clear()

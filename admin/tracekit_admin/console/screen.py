@@ -44,6 +44,8 @@ def banners(health: Any) -> list[tuple[str, str]]:
         found.append(("database", health.database.problem))
     elif health.writer.consecutive_failures:
         found.append(("writing", health.writer.last_problem or ""))
+    if health.database.damaged_files:
+        found.append(("damaged", ", ".join(health.database.damaged_files)))
     if health.disk is not None and health.disk.short:
         found.append(("disk", health.disk.path))
     if health.drops.refused_events or health.drops.internal_errors:
