@@ -126,3 +126,13 @@ def test_every_link_inside_the_documents_leads_somewhere(path: Path) -> None:
         assert linked.exists(), target
         if fragment:
             assert fragment in anchors(linked.read_text(encoding="utf-8")), target
+
+
+def test_the_tests_that_hold_the_promises_are_there() -> None:
+    """docs/reliability.md names files of the suite; a name without a folder is in the folder of the one before it."""
+    folder, named = "", re.findall(r"`((?:\w+/)?test_[\w*]+\.py)`", page("reliability.md"))
+    assert len(named) > 20
+    for name in named:
+        folder = name.rpartition("/")[0] or folder
+        found = list((ROOT / "tests" / folder).glob(name.rpartition("/")[2]))
+        assert found, name
