@@ -13,7 +13,7 @@ from sqlalchemy import URL, Connection, Engine, event, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from tracekit.errors import ConfigurationError, StoreDamaged, StoreFull, StoreUnavailable
+from tracekit.errors import ConfigurationError, StoreDamaged, StoreUnavailable
 from tracekit.store.changes import Changes
 from tracekit.store.forks import Gate, watch
 from tracekit.store.postgres import PostgreSQL
@@ -55,9 +55,7 @@ class Backend(Protocol):
 
     def cannot_now(self, error: Exception) -> str | None: ...
 
-    def is_full(self, error: Exception) -> bool: ...
-
-    def is_damaged(self, error: Exception) -> bool: ...
+    def kind_of(self, error: Exception) -> type[StoreUnavailable]: ...
 
     def empty_log(self, connection: Connection) -> None: ...
 
@@ -268,10 +266,9 @@ class Database:
             raise self._unavailable(error, f"the database cannot be opened: {reason}") from error
 
     def _unavailable(self, error: Exception, message: str) -> StoreUnavailable:
-        if self._backend.is_damaged(error):
-            self.looks_damaged = True
-            return StoreDamaged(message)
-        return StoreFull(message) if self._backend.is_full(error) else StoreUnavailable(message)
+        kind = self._backend.kind_of(error)
+        self.looks_damaged = self.looks_damaged or kind is StoreDamaged
+        return kind(message)
 
 
 def _backend(text: str) -> Backend:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, create_engine, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from tracekit.errors import ConfigurationError
+from tracekit.errors import ConfigurationError, StoreFull, StoreUnavailable
 from tracekit.models import Table
 from tracekit.store.changes import CHANNEL, Notifications
 from tracekit.store.forks import Gate
@@ -140,14 +140,11 @@ class PostgreSQL:
             is_it = isinstance(error, OperationalError | InterfaceError) or _is_lost_connection(cause)
         return str(cause).strip().replace("\n", "; ") if is_it else None
 
-    def is_full(self, error: Exception) -> bool:
-        """Whether the server's disk has no room left."""
+    def kind_of(self, error: Exception) -> type[StoreUnavailable]:
+        """Whether the server's disk has no room left, or something else is in the way. Damage it mends itself, or
+        calls for its administrator."""
         cause = error.orig if isinstance(error, DBAPIError) else error
-        return getattr(cause, "sqlstate", None) == _DISK_FULL
-
-    def is_damaged(self, error: Exception) -> bool:
-        """A server mends itself, or calls for its administrator."""
-        return False
+        return StoreFull if getattr(cause, "sqlstate", None) == _DISK_FULL else StoreUnavailable
 
     def empty_log(self, connection: Connection) -> None:
         """A server sees to its log itself."""

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, create_engine
 from sqlalchemy.exc import DBAPIError
 
-from tracekit.errors import ConfigurationError
+from tracekit.errors import ConfigurationError, StoreDamaged, StoreFull, StoreUnavailable
 from tracekit.store.changes import FileChanges
 from tracekit.store.forks import Gate
 
@@ -132,25 +132,20 @@ class SQLite:
 
     def cannot_now(self, error: Exception) -> str | None:
         """Why the database cannot be used now, or None if the error is another."""
-        cause = error.orig if isinstance(error, DBAPIError) else error
+        cause, code = _cause(error), _result_code(error)
         if not isinstance(cause, sqlite3.Error):
             return None
-        code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
         # The file was replaced by an empty one, or its schema is another version's: rows can wait for the mending.
         no_schema = code == sqlite3.SQLITE_ERROR and str(cause).startswith(("no such table", "no such column"))
         return str(cause) if code in _NOT_NOW or no_schema else None
 
-    def is_full(self, error: Exception) -> bool:
-        """Whether the disk has no room left."""
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
-        return code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _free_bytes(self._file) < _NO_ROOM)
-
-    def is_damaged(self, error: Exception) -> bool:
-        """Whether the file is no database, or not a whole one."""
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
-        return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    def kind_of(self, error: Exception) -> type[StoreUnavailable]:
+        """Whether the file is no whole database, or the disk has no room left, or something else is in the way."""
+        code = _result_code(error)
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return StoreDamaged
+        full = code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _free_bytes(self._file) < _NO_ROOM)
+        return StoreFull if full else StoreUnavailable
 
     def empty_log(self, connection: Connection) -> None:
         """Bring the write-ahead log into the file, as far as readers let it be, and cut it off."""
@@ -190,6 +185,16 @@ def _file_of(url: URL) -> Path:
         raise ConfigurationError("the path of the SQLite file holds a NUL")
     # Absolute, so that a later change of the working directory does not change the database.
     return Path(name).expanduser().absolute()
+
+
+def _cause(error: Exception) -> BaseException | None:
+    """The driver's own error."""
+    return error.orig if isinstance(error, DBAPIError) else error
+
+
+def _result_code(error: Exception) -> int:
+    """The primary result code of SQLite, SQLITE_OK for an error that has none."""
+    return getattr(_cause(error), "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
 
 
 def _free_bytes(file: Path) -> int:
