@@ -47,10 +47,6 @@ class Spool:
         self.limit_bytes = limit_bytes if folder is not None else 0
         self.problem: str | None = None
         """Why it could not take a batch."""
-        self.batches = 0
-        """Batches that went through it since the start."""
-        self.lost_batches = 0
-        """Batches in it that could not be read again. Their file is kept."""
         self._folder = folder
         self._owner = owner
         self._file: SpoolFile | None = None
@@ -79,7 +75,6 @@ class Spool:
         except (OSError, ValueError) as error:
             self._note(f"the spool takes nothing: {error}")
             return False
-        self.batches += 1
         self.problem = None
         return True
 
@@ -99,7 +94,6 @@ class Spool:
             self._file.remove()
             logger.warning("the spool is written to the database")
         except DamagedSpool as error:
-            self.lost_batches += 1
             self._note(f"{error}; it is kept as {self._file.set_aside()}")
         except OSError as error:
             self._note(f"the spool cannot be read: {error}")

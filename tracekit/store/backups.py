@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import time
 from contextlib import closing
@@ -114,7 +113,7 @@ def move_aside(file: Path, successor: Path | None) -> Path:
     for suffix in ("-wal", "-shm"):
         beside = Path(f"{file}{suffix}")
         if beside.exists():
-            shutil.move(beside, f"{aside}{suffix}")
+            beside.rename(f"{aside}{suffix}")
     file.rename(aside)
     if successor is not None:
         next_file.rename(file)
