@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from tracekit.health import DiskHealth
 from tracekit.health_report import disk_health
@@ -25,12 +26,17 @@ class DiskWatch:
         self._database = database
         self._least = least_free_bytes
 
+    def health(self) -> DiskHealth | None:
+        """The disk as it is now, and whether recording pauses for it; None where there is none to watch."""
+        disk = disk_health(self._database.path(), self._least)
+        return disk and replace(disk, short=self.short, skipped_traces=self.skipped)
+
     def look(self) -> None:
         """See how much is free. What is short is so until a quarter more is free than it takes to be short."""
         disk = disk_health(self._database.path(), self._least)
         if disk is None:
             self.short = False
-        elif disk.free_bytes < self._least:
+        elif disk.short:
             self._pause(disk)
         elif self.short and disk.free_bytes >= self._least + self._least // 4:
             self.short = False

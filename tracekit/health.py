@@ -91,13 +91,10 @@ class DiskHealth:
     total_bytes: int
     least_free_bytes: int
     """With less than this free, no new traces are recorded."""
-    skipped_traces: int
+    short: bool
+    """New traces are not recorded now, until there is more room."""
+    skipped_traces: int = 0
     """Traces that were not recorded for it, since the start."""
-
-    @property
-    def short(self) -> bool:
-        """Less is free than recording should go on with."""
-        return self.free_bytes < self.least_free_bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def writer_health(writer: Writer, budget: Budget) -> WriterHealth:
     )
 
 
-def disk_health(path: Path | None, least_free_bytes: int, skipped_traces: int = 0) -> DiskHealth | None:
+def disk_health(path: Path | None, least_free_bytes: int) -> DiskHealth | None:
     """The disk of a database file, None where there is none."""
     if path is None:
         return None
@@ -94,7 +94,8 @@ def disk_health(path: Path | None, least_free_bytes: int, skipped_traces: int = 
         usage = shutil.disk_usage(path.parent)
     except OSError:
         return None
-    return DiskHealth(os.fspath(path.parent), usage.free, usage.total, least_free_bytes, skipped_traces)
+    short = usage.free < least_free_bytes
+    return DiskHealth(os.fspath(path.parent), usage.free, usage.total, least_free_bytes, short)
 
 
 def report(
@@ -111,8 +112,9 @@ def report(
     """All of it, with the verdict."""
     faulty = any(facts.faults or facts.error not in (None, SWITCHED_OFF) for facts in plugins)
     lost = bool(drops.refused_events or drops.internal_errors)
-    short = (disk is not None and disk.short) or bool(database.damaged_files)
-    status: Status = "degraded" if faulty or lost or short or configuration_problems else "ok"
+    short = disk is not None and disk.short
+    wrong = faulty or lost or short or database.damaged_files or configuration_problems
+    status: Status = "degraded" if wrong else "ok"
     if database.problem is not None or writer.consecutive_failures:
         status = "failing"
     return Health(

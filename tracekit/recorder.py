@@ -20,7 +20,7 @@ from tracekit.daily_backup import DailyBackup
 from tracekit.disk_watch import DiskWatch
 from tracekit.errors import ConfigurationError
 from tracekit.health import DropHealth, Health, ProcessHealth
-from tracekit.health_report import database_health, disk_health, report, writer_health
+from tracekit.health_report import database_health, report, writer_health
 from tracekit.housekeeping import Housekeeper
 from tracekit.http_facts import header_map
 from tracekit.ids import new_id
@@ -388,7 +388,7 @@ class Recorder:
     # Answering for it
 
     def health(self) -> Health:
-        """How recording stands. Never raises; reads nothing but the size of the database."""
+        """How recording stands. Never raises; reads nothing but the disk."""
         keeper = self._housekeeper
         return report(
             recording=self._watching and keeper.schema_ready,
@@ -406,7 +406,7 @@ class Recorder:
                 internal_errors=self._internal_errors,
                 last_internal_error=self._last_internal_error,
             ),
-            disk=disk_health(self.database.path(), self.options.min_free_bytes, self._disk.skipped),
+            disk=self._disk.health(),
             plugins=self.plugins.loaded,
             configuration_problems=self.problems,
             process=self._process_health(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -76,6 +77,13 @@ def test_recording_pauses_before_the_disk_is_full_and_goes_on_by_itself(
         health = recorder.health()
         assert health.disk is not None
         assert (health.status, health.disk.short, health.disk.skipped_traces) == ("degraded", True, 4)
+        ballast.unlink()
+        ballast = fill(small_disk, 13 * MIB)
+        time.sleep(2)
+        health = recorder.health()
+        assert health.disk is not None
+        assert health.disk.short, "it says that it pauses for as long as it does"
+        assert is_short(recorder)
         ballast.unlink()
         wait_until(lambda: not is_short(recorder), 5)
         assert run(TraceMiddleware(CHAT, recorder)).body == SENT
