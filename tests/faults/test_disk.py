@@ -118,7 +118,10 @@ def test_on_a_full_disk_old_traces_can_still_be_deleted(small_disk: Path) -> Non
     with recording(f"sqlite:///{small_disk}/t.db", min_free_bytes=12 * MIB) as recorder:
         old = [large_trace(recorder) for _ in range(8)]
         fill(small_disk, 8 * MIB)
-        wait_until(lambda: any("reserve" in path.name for path in small_disk.iterdir()), 5)
+        # While it grows, other files must leave it the room.
+        wait_until(
+            lambda: any("reserve" in path.name and path.stat().st_size > MIB for path in small_disk.iterdir()), 5
+        )
         (small_disk / "ballast").rename(small_disk / "first")
         fill(small_disk, 0)
         with pytest.raises(StoreFull):
@@ -127,6 +130,18 @@ def test_on_a_full_disk_old_traces_can_still_be_deleted(small_disk: Path) -> Non
             assert recorder.store.delete(trace_id)
         assert [recorder.store.exists(trace_id) for trace_id in old] == [False] * 4 + [True] * 4
         assert large_trace(recorder), "what was freed can be used again"
+
+
+def test_a_reserve_that_is_too_small_is_a_full_disk_all_the_same(small_disk: Path) -> None:
+    """Whoever deletes hears so by the error that is documented."""
+    with recording(f"sqlite:///{small_disk}/t.db", min_free_bytes=0) as recorder:
+        old = [large_trace(recorder) for _ in range(8)]
+        (small_disk / "t.db.reserve").write_bytes(bytes(70_000))
+        fill(small_disk, 0)
+        with pytest.raises(StoreFull):
+            write_until_full(recorder)
+        with pytest.raises(StoreFull):
+            recorder.store.delete(old[0])
 
 
 def write_until_full(recorder: Recorder) -> None:

@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -150,7 +150,9 @@ class SQLite:
     def empty_log(self, connection: Connection) -> None:
         """Bring the write-ahead log into the file, as far as readers let it be, and cut it off."""
         cursor = connection.connection.cursor()
-        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        # A disk that is too full for this is met with again by what room was wanted for.
+        with suppress(sqlite3.Error):
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         cursor.close()
 
     def size_bytes(self, reading: Callable[[], AbstractContextManager[Connection]]) -> int:
