@@ -9,10 +9,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tracekit.errors import ConfigurationError, InvalidInput
+from tracekit.header_names import response_header_name
 
 __all__ = ["DEFAULT_DATABASE_URL", "Environment", "InitialSettings", "Options", "SystemSettings", "first_fault", "load"]
 
@@ -136,7 +146,7 @@ class Options(BaseSettings):
     )
     span_heartbeat_s: float = Field(30.0, ge=1, le=3600, description="How often an open span beats by itself, seconds.")
     plugins_off: str = Field("", description="Names of installed plugins that are not loaded, parted by commas.")
-    response_header: str | None = Field(
+    response_header: Annotated[str, AfterValidator(response_header_name)] | None = Field(
         "X-Trace-Id",
         validation_alias=AliasChoices("TRACEKIT_RESPONSE_HEADER", "response_header"),
         description="Response header that carries the trace id; empty switches it off.",

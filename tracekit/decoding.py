@@ -277,3 +277,8 @@ class Claim:
 
     certainty: float
     decoder: Callable[[], Decoder]
+
+    def __post_init__(self) -> None:
+        """Raises ValueError, or TypeError, for a certainty that is no number from 0 to 1."""
+        if not 0 <= self.certainty <= 1:
+            raise ValueError(f"a certainty runs from 0 to 1, not {self.certainty!r}")

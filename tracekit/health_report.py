@@ -115,7 +115,7 @@ def report(
     short = disk is not None and disk.short
     wrong = faulty or lost or short or database.damaged_files or configuration_problems
     status: Status = "degraded" if wrong else "ok"
-    if database.problem is not None or writer.consecutive_failures:
+    if database.problem is not None or writer.consecutive_failures or (recording and not writer.alive):
         status = "failing"
     return Health(
         status=status,

@@ -2,7 +2,8 @@
 
 A plugin is a module or an object with some of these functions, marked with `tracekit.hookimpl`. It may leave out
 arguments that it does not need. What it raises is fenced: counted, logged, named on the health page, and the other
-plugins go on. Hooks are plain functions; none may be a coroutine function.
+plugins go on; so is an answer of another type than the hook's. Hooks are plain functions: a plugin with a coroutine
+or a generator among them is refused.
 
 Threads: "event loop" hooks run inside a request and must return at once. "Writer thread" hooks may take their time,
 but while they do nothing is written.
@@ -38,6 +39,7 @@ __all__ = [
     "tracekit_before_store",
     "tracekit_classify_error",
     "tracekit_cli_commands",
+    "tracekit_configuration_problems",
     "tracekit_describe_request",
     "tracekit_exporters",
     "tracekit_identify_actor",
@@ -81,7 +83,8 @@ def tracekit_should_record(scope: Scope, actor: Actor | None, decision: Decision
     """Change the decision on one request.
 
     Fires on the event loop after the settings have said yes, so a plugin can only narrow what is recorded. The first
-    answer that is not None counts; its `why` is stored. None: leave it as it is.
+    answer that is not None counts; its `why` is stored. None: leave it as it is. A plugin that raises, or answers with
+    what is no `Decision`, has said no: it may stand for a consent.
     """
 
 
@@ -145,6 +148,15 @@ def tracekit_trace_finished(trace: TraceInfo) -> None:
 @hookspec
 def tracekit_exporters() -> Sequence[Exporter] | None:
     """The export formats this plugin adds. Fires once, when the plugins are loaded."""
+
+
+@hookspec
+def tracekit_configuration_problems() -> Sequence[str] | None:
+    """What is wrong with this plugin's own configuration, a sentence each, which names the variable?
+
+    Fires once, when the plugins are loaded. Health, `tracekit doctor` and `tracekit plugins` show it, and it is logged.
+    The plugin goes on with its defaults, or does nothing. None: nothing is wrong.
+    """
 
 
 @hookspec

@@ -20,12 +20,21 @@ __all__ = ["decode", "encode", "encode_bytes", "indented"]
 _DEEPEST_INDENTED = 64
 _BRACKETS = re.compile(r"[\[\]{}]")
 
-_encoder = msgspec.json.Encoder(enc_hook=str)
+
+def _as_text(value: object) -> str:
+    """What JSON has no form for. Its own `__str__` may fail, which costs itself alone."""
+    try:
+        return str(value)
+    except Exception as error:  # noqa: BLE001 - it may raise anything
+        return f"<{type(value).__name__} that cannot be read: {type(error).__name__}>"
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_as_text)
 _decoder = msgspec.json.Decoder()
 
 
 def encode_bytes(value: Any) -> bytes:
-    """`value` as UTF-8 JSON. What JSON has no form for is written as its `str`."""
+    """`value` as UTF-8 JSON. What JSON has no form for is written as its `str`, or where that fails as its type."""
     try:
         return _encoder.encode(value)
     except (UnicodeEncodeError, OverflowError, RecursionError, TypeError, ValueError):
@@ -68,7 +77,7 @@ def _depth(text: str) -> int:
 
 def _encode_anything(value: Any) -> bytes:
     try:
-        text = json.dumps(value, default=str, separators=(",", ":"))
+        text = json.dumps(value, default=_as_text, separators=(",", ":"))
         if "NaN" in text or "Infinity" in text:
             # Numbers that JSON does not have are null, as msgspec writes them.
             text = json.dumps(json.loads(text, parse_constant=lambda _: None), separators=(",", ":"))

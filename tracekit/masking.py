@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import Any
 
 from tracekit import json_text
+from tracekit.fence import pass_interrupt
 from tracekit.plugins import PluginHost
 from tracekit.redaction import Redactor, StreamItem
 
@@ -48,8 +49,9 @@ class Mask:
             masked = redactor.value(value)
             if any(isinstance(value, kind) and not isinstance(masked, kind) for kind in _KINDS):
                 raise TypeError(f"{type(value).__name__} was masked as {type(masked).__name__}")
-        except Exception as error:  # noqa: BLE001 - fails closed
-            self._plugins.note_fault(plugin, "Redactor.value", error)
+        except BaseException as error:  # noqa: BLE001 - fails closed, whatever it is
+            pass_interrupt(error)
+            self._plugins.fence.note(plugin, "Redactor.value", error)
             return _withheld(value)
         return masked
 
@@ -77,8 +79,9 @@ class Mask:
                 raise ValueError(f"{ready!r} of {len(items)} frames cannot be ready")
             if not all(issubclass(kind, bytes) for kind in set(map(type, map(_raw_of, items)))):
                 raise TypeError("a frame was masked as something that is not bytes")
-        except Exception as error:  # noqa: BLE001 - fails closed
-            self._plugins.note_fault(plugin, "Redactor.stream", error)
+        except BaseException as error:  # noqa: BLE001 - fails closed, whatever it is
+            pass_interrupt(error)
+            self._plugins.fence.note(plugin, "Redactor.stream", error)
             for item in items:
                 item.raw, item.redacted = b"", True
             return len(items)

@@ -19,6 +19,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tracekit.context import enter, outer_trace
+from tracekit.errors import ConfigurationError
+from tracekit.header_names import response_header_name
 from tracekit.responder import Responder, note_fault
 from tracekit.trace import HttpHead
 from tracekit.types import ASGIApp, Message, Receive, Scope, Send
@@ -47,6 +49,9 @@ class TraceMiddleware:
             option holds (`TRACEKIT_RESPONSE_HEADER`).
 
     Patterns are shell-style globs over the whole path, or compiled regular expressions.
+
+    Raises:
+        ConfigurationError: `response_header` is no name of a header, or one that has a meaning of its own.
     """
 
     def __init__(
@@ -61,8 +66,9 @@ class TraceMiddleware:
         self.app = app
         self.recorder = recorder
         self._paths = PathRules(include, exclude)
-        header = recorder.options.response_header if response_header == _DEFAULT else response_header
-        self._header = header.lower().encode("latin-1") if header else None
+        self._header = _header_name(
+            recorder.options.response_header if response_header == _DEFAULT else response_header
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -97,6 +103,13 @@ class TraceMiddleware:
             note_fault(self.recorder, error)
             return None
         return responder
+
+
+def _header_name(given: str | None) -> bytes | None:
+    try:
+        return response_header_name(given).lower().encode("ascii") if given else None
+    except ValueError as error:
+        raise ConfigurationError(f"response_header: {error}") from None
 
 
 def _lifespan_send(recorder: Recorder, send: Send) -> Send:

@@ -9,22 +9,23 @@ from __future__ import annotations
 import importlib.util
 import logging
 import sys
-import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import entry_points
+from inspect import isawaitable
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
+from starlette.routing import BaseRoute
 
 from tracekit import hookspecs
 from tracekit.decoding import Claim, Frame, StreamHead
 from tracekit.errors import PluginError
 from tracekit.exporting import Exporter
+from tracekit.fence import Fence, in_words, pass_interrupt, why_not_plain, wrong_answer
 from tracekit.reasons import REASONS, Reason
 from tracekit.requests import RequestDescription, RequestInfo
 from tracekit.transcript import ToolCall
@@ -32,7 +33,6 @@ from tracekit.types import Actor, Decision, Scope
 
 if TYPE_CHECKING:
     import typer
-    from starlette.routing import BaseRoute
 
     from tracekit.config import SystemSettings
     from tracekit.recorder import Recorder
@@ -48,8 +48,7 @@ _T = TypeVar("_T")
 SWITCHED_OFF = "switched off"
 """Stands as the error of a plugin that was not loaded because the host does not want it."""
 
-# A plugin that fails on every frame must not fill the log.
-_LOG_INTERVAL_S = 60.0
+_FAILED = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +89,8 @@ class PluginHost:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._facts: dict[str, PluginFacts] = {}
-        self._faults: Counter[str] = Counter()
-        self._last_fault: dict[str, str] = {}
-        self._logged_at: dict[tuple[str, str], float] = {}
+        self.fence = Fence()
+        """Stands around every call of a plugin, also of what a plugin has made: decoders, redactors."""
         self._off = frozenset(off)
         self._load_installed()
         if plugins_dir is not None:
@@ -103,6 +101,8 @@ class PluginHost:
             name: tuple(self._implementations(name)) for name in hookspecs.__all__ if name.startswith("tracekit_")
         }
         self._exporters = {exporter.name: exporter for exporter in self._all_exporters()}
+        self.problems = [*self._unknown_names(), *self._configuration_problems()]
+        """What is wrong with the configuration of plugins, a sentence each."""
 
     @classmethod
     def load(cls, plugins_dir: Path | None = None, off: Iterable[str] = ()) -> PluginHost:
@@ -110,6 +110,14 @@ class PluginHost:
         return cls(plugins_dir=plugins_dir, off=off)
 
     # Loading
+
+    def _unknown_names(self) -> Iterator[str]:
+        for name in sorted(self._off - set(self._facts)):
+            yield f"TRACEKIT_PLUGINS_OFF: no plugin is called {name}, so that none is switched off by it"
+
+    def _configuration_problems(self) -> Iterator[str]:
+        for plugin, problems in self._members("tracekit_configuration_problems", str):
+            yield from (f"{problem} (plugin {plugin})" for problem in problems)
 
     def _load_installed(self) -> None:
         for point in sorted(entry_points(group=hookspecs.PROJECT), key=lambda point: point.name):
@@ -131,8 +139,9 @@ class PluginHost:
             return
         try:
             self._register(load(), name, origin, version)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a plugin's import does, the app goes on
-            self._refuse(PluginFacts(name, origin, version), f"{type(error).__name__}: {error}")
+        except BaseException as error:  # noqa: BLE001 - whatever a plugin's import does, the app goes on
+            pass_interrupt(error)
+            self._refuse(PluginFacts(name, origin, version), in_words(error))
 
     def _refuse(self, facts: PluginFacts, error: str) -> None:
         self._facts[facts.name] = replace(facts, error=error)
@@ -145,10 +154,10 @@ class PluginHost:
         except (pluggy.PluginValidationError, ValueError) as error:
             raise PluginError(f"plugin {name}: {error}") from error
         callers = self._manager.get_hookcallers(plugin) or []
-        unknown = sorted(caller.name for caller in callers if not caller.has_spec())
-        if unknown:
+        problem = next(_misuses(plugin, callers), None)
+        if problem is not None:
             self._manager.unregister(plugin)
-            raise PluginError(f"plugin {name} implements {', '.join(unknown)}: tracekit has no such hook")
+            raise PluginError(f"plugin {name} implements {problem}")
         self._facts[name] = PluginFacts(name, origin, version, tuple(sorted(caller.name for caller in callers)))
 
     def _implementations(self, hook: str) -> Iterator[_Call]:
@@ -158,39 +167,47 @@ class PluginHost:
 
     # Calling
 
-    def _ask(self, hook: str, **arguments: Any) -> Iterator[Any]:
-        """The answers that are not None, from the last registered plugin to the first."""
+    def _each(self, hook: str, arguments: dict[str, Any], failed: object = None) -> Iterator[tuple[str, Any]]:
+        """The plugins that answer, from the last registered to the first, with their answers. `failed` stands for
+        the answer of one that raises."""
         for call in self._calls[hook]:
-            answer = self.fenced(call.plugin, hook, _bound(call, arguments))
+            answer = self.fence.call(call.plugin, hook, _bound(call, arguments), failed)
             if answer is not None:
-                yield answer
+                yield call.plugin, answer
+
+    def _ask(self, hook: str, kind: type[_T], **arguments: Any) -> Iterator[tuple[str, _T]]:
+        """The plugins whose answers are of the kind that is asked for. Another answer is a fault."""
+        for plugin, answer in self._each(hook, arguments):
+            if self._is_a(kind, plugin, hook, answer):
+                yield plugin, answer
+
+    def _first(self, hook: str, kind: type[_T], **arguments: Any) -> _T | None:
+        return next((answer for _, answer in self._ask(hook, kind, **arguments)), None)
+
+    def _members(self, hook: str, kind: type[_T], **arguments: Any) -> list[tuple[str, list[_T]]]:
+        """For a hook that answers with several of a kind: the plugins with theirs."""
+        return [
+            (plugin, [member for member in answer if self._is_a(kind, plugin, hook, member)])
+            for plugin, answer in self._each(hook, arguments)
+            if self._is_a(Sequence, plugin, hook, answer)
+        ]
+
+    def _is_a(self, kind: type[Any], plugin: str, hook: str, answer: object) -> bool:
+        fits = isinstance(answer, kind)
+        if not fits:
+            self.fence.note(plugin, hook, wrong_answer(answer, kind.__name__))
+        return fits
 
     def _tell(self, hook: str, **arguments: Any) -> None:
-        for _ in self._ask(hook, **arguments):
-            pass
-
-    def fenced(self, plugin: str, place: str, function: Callable[[], Any]) -> Any:
-        """What `function` of a plugin returns; None, counted and logged once a minute, if it raises."""
-        try:
-            return function()
-        except Exception as error:  # noqa: BLE001 - the fence: nothing a plugin raises goes further
-            self.note_fault(plugin, place, error)
-            return None
-
-    def note_fault(self, plugin: str, place: str, error: BaseException) -> None:
-        """Count a fault of a plugin, and log it unless the same was logged within the last minute."""
-        self._faults[plugin] += 1
-        self._last_fault[plugin] = f"{place}: {type(error).__name__}: {error}"[:500]
-        now = time.monotonic()
-        if now - self._logged_at.get((plugin, place), -_LOG_INTERVAL_S) >= _LOG_INTERVAL_S:
-            self._logged_at[plugin, place] = now
-            logger.error("plugin %s failed in %s", plugin, place, exc_info=error)
+        for plugin, answer in self._each(hook, arguments):
+            if isawaitable(answer):
+                self.fence.note(plugin, hook, wrong_answer(answer, "None, and nobody awaits it"))
 
     @property
     def loaded(self) -> list[PluginFacts]:
         """Every plugin that was found, also those that could not be loaded."""
         return [
-            replace(facts, faults=self._faults[name], last_fault=self._last_fault.get(name))
+            replace(facts, faults=self.fence.faults[name], last_fault=self.fence.last_fault.get(name))
             for name, facts in self._facts.items()
         ]
 
@@ -204,19 +221,21 @@ class PluginHost:
     def describe_request(self, request: RequestInfo) -> RequestDescription:
         """What all plugins together know of a request."""
         merged = RequestDescription()
-        for answer in self._ask("tracekit_describe_request", request=request):
-            if isinstance(answer, RequestDescription):
-                merged = _laid_over(merged, answer)
+        for _, answer in self._ask("tracekit_describe_request", RequestDescription, request=request):
+            merged = _laid_over(merged, answer)
         return merged
 
     def identify_actor(self, scope: Scope) -> Actor | None:
         """Who is asking, as the first plugin that knows says."""
-        return _first(Actor, self._ask("tracekit_identify_actor", scope=scope))
+        return self._first("tracekit_identify_actor", Actor, scope=scope)
 
     def should_record(self, scope: Scope, actor: Actor | None, decision: Decision) -> Decision:
-        """The decision, as plugins have narrowed it."""
-        answers = self._ask("tracekit_should_record", scope=scope, actor=actor, decision=decision)
-        return _first(Decision, answers) or decision
+        """The decision, as plugins have narrowed it. A plugin that fails has said no: it may stand for a consent."""
+        hook, refused = "tracekit_should_record", Decision(False, "plugin_failed")
+        arguments = {"scope": scope, "actor": actor, "decision": decision}
+        for plugin, answer in self._each(hook, arguments, failed=refused):
+            return answer if self._is_a(Decision, plugin, hook, answer) else refused
+        return decision
 
     def trace_started(self, trace: TraceInfo) -> None:
         """Tell that a trace is about to be stored for the first time."""
@@ -228,27 +247,13 @@ class PluginHost:
 
     def claims(self, head: StreamHead, frames: Sequence[Frame]) -> list[tuple[str, Claim]]:
         """The plugins that can decode a stream, the surest first."""
-        claims: list[tuple[str, Claim]] = []
-        for call in self._calls["tracekit_stream_decoder"]:
-            asked = _bound(call, {"head": head, "frames": frames})
-            claim = self.fenced(call.plugin, "tracekit_stream_decoder", asked)
-            if isinstance(claim, Claim):
-                claims.append((call.plugin, claim))
+        claims = self._ask("tracekit_stream_decoder", Claim, head=head, frames=frames)
         return sorted(claims, key=lambda pair: -pair[1].certainty)
 
     def redactors(self, trace: TraceInfo) -> list[tuple[str, Redactor | None]]:
         """Who masks what a trace stores, by plugin; None for a plugin that failed to say: all must be withheld."""
-        found: list[tuple[str, Redactor | None]] = []
-        for call in self._calls["tracekit_before_store"]:
-            try:
-                redactor = _bound(call, {"trace": trace})()
-            except Exception as error:  # noqa: BLE001 - fenced like all hooks, but this one fails closed
-                self.note_fault(call.plugin, "tracekit_before_store", error)
-                found.append((call.plugin, None))
-                continue
-            if redactor is not None:
-                found.append((call.plugin, redactor))
-        return found
+        answers = self._each("tracekit_before_store", {"trace": trace}, failed=_FAILED)
+        return [(plugin, None if answer is _FAILED else answer) for plugin, answer in answers]
 
     def tool_call_started(self, trace: TraceInfo, call: ToolCall) -> None:
         """Tell that a tool call began."""
@@ -256,8 +261,9 @@ class PluginHost:
 
     def tool_call_finished(self, trace: TraceInfo, call: ToolCall) -> list[dict[str, Any]]:
         """Tell that a tool call ended well; the artifacts that plugins add to it."""
-        answers = self._ask("tracekit_tool_call_finished", trace=trace, call=call)
-        return [dict(answer) for answer in answers if hasattr(answer, "keys")]
+        hook = "tracekit_tool_call_finished"
+        answers = self._each(hook, {"trace": trace, "call": call})
+        return [dict(answer) for plugin, answer in answers if self._is_a(Mapping, plugin, hook, answer)]
 
     def tool_call_failed(self, trace: TraceInfo, call: ToolCall) -> None:
         """Tell that a tool call ended with an error."""
@@ -265,17 +271,16 @@ class PluginHost:
 
     def classify_error(self, error: BaseException | str, http_status: int | None = None) -> Reason:
         """The reason code of an error."""
-        answers = self._ask("tracekit_classify_error", error=error, http_status=http_status)
-        return _first(Reason, answers) or REASONS["UNEXPECTED_ERROR"]
+        found = self._first("tracekit_classify_error", Reason, error=error, http_status=http_status)
+        return found or REASONS["UNEXPECTED_ERROR"]
 
     def exporters(self) -> dict[str, Exporter]:
         """The export formats by name."""
         return dict(self._exporters)
 
     def _all_exporters(self) -> Iterator[Exporter]:
-        answers = [answer for answer in self._ask("tracekit_exporters") if isinstance(answer, Sequence)]
-        for answer in reversed(answers):
-            yield from (exporter for exporter in answer if isinstance(exporter, Exporter))
+        for _, exporters in reversed(self._members("tracekit_exporters", Exporter)):
+            yield from exporters
 
     def settings_changed(self, old: SystemSettings, new: SystemSettings) -> None:
         """Tell that the runtime settings changed."""
@@ -283,8 +288,8 @@ class PluginHost:
 
     def admin_routes(self, recorder: Recorder) -> list[BaseRoute]:
         """The routes that plugins add to the admin app."""
-        answers = self._ask("tracekit_admin_routes", recorder=recorder)
-        return [route for answer in answers if isinstance(answer, Sequence) for route in answer]
+        found = self._members("tracekit_admin_routes", BaseRoute, recorder=recorder)
+        return [route for _, routes in found for route in routes]
 
     def add_cli_commands(self, cli: typer.Typer) -> None:
         """Let plugins add their commands."""
@@ -295,8 +300,16 @@ def _bound(call: _Call, arguments: dict[str, Any]) -> Callable[[], Any]:
     return lambda: call.function(*[arguments[name] for name in call.arguments])
 
 
-def _first(kind: type[_T], answers: Iterator[Any]) -> _T | None:
-    return next((answer for answer in answers if isinstance(answer, kind)), None)
+def _misuses(plugin: object, callers: Iterable[pluggy.HookCaller]) -> Iterator[str]:
+    """What is wrong with a plugin's hooks, in words that follow "implements"."""
+    unknown = sorted(caller.name for caller in callers if not caller.has_spec())
+    if unknown:
+        yield f"{', '.join(unknown)}: tracekit has no such hook"
+    for caller in callers:
+        function = next(found.function for found in caller.get_hookimpls() if found.plugin is plugin)
+        why = why_not_plain(function)
+        if why is not None:
+            yield f"{caller.name}, which {why}: a hook is a plain function"
 
 
 def _laid_over(upper: RequestDescription, lower: RequestDescription) -> RequestDescription:

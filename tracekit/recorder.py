@@ -19,6 +19,7 @@ from tracekit.config import InitialSettings, Options, SystemSettings, load
 from tracekit.daily_backup import DailyBackup
 from tracekit.disk_watch import DiskWatch
 from tracekit.errors import ConfigurationError
+from tracekit.fence import in_words, pass_interrupt, why_not_plain, wrong_answer
 from tracekit.health import DropHealth, Health, ProcessHealth
 from tracekit.health_report import database_health, report, writer_health
 from tracekit.housekeeping import Housekeeper
@@ -89,18 +90,21 @@ class Recorder:
         Raises:
             ConfigurationError: an argument is wrong. A wrong environment variable is logged and its default used.
         """
+        why = why_not_plain(identify)
+        if why is not None:
+            raise ConfigurationError(f"identify {why}; it is asked on the event loop and must return at once")
         unknown = sorted(set(options) - set(Options.model_fields))
         if unknown:
             raise ConfigurationError(f"Recorder has no option {', '.join(unknown)}")
         self.options, problems = load(Options, database_url=database_url, environment=environment, **options)
         initial, more = load(InitialSettings, **dict(settings or {}))
-        self.problems = [*problems, *more]
-        for problem in self.problems:
-            logger.error("%s", problem)
         self.database = Database(self.options.database_url)
         self.workspaces = Workspaces(self.options.workspace_dir)
         self.store = TraceStore(self.database, on_deleted=self.workspaces.discard)
         self.plugins = PluginHost(plugins, plugins_dir=self.options.plugins_dir, off=self.options.plugins_left_out)
+        self.problems = [*problems, *more, *self.plugins.problems]
+        for problem in self.problems:
+            logger.error("%s", problem)
         self.settings = SettingsStore(self.database, initial, on_change=self._settings_changed)
         self._identify = identify or self.plugins.identify_actor
         self._internal_errors = 0
@@ -325,21 +329,25 @@ class Recorder:
         return self._decide(scope, trace, requested)
 
     def _actor(self, scope: Scope) -> Actor | None:
+        """Who asks; nobody, and so no admin, where the function of the host fails."""
         try:
             actor = self._identify(scope)
-        except Exception as error:  # noqa: BLE001 - the host's function; nobody is then an admin
+            if actor is not None and not isinstance(actor, Actor):
+                raise wrong_answer(actor, "Actor")
+        except BaseException as error:  # noqa: BLE001 - recording never reaches the chat
+            pass_interrupt(error)
             self.note_internal_error("identify", error)
             return None
-        return actor if isinstance(actor, Actor) else None
+        return actor
 
     def register(self, trace: TaskTraceRecorder) -> None:
         """A trace is, or may be, recorded: its entries are to be written."""
         self.writer.add(trace)
 
-    def note_internal_error(self, place: str, error: Exception) -> None:
+    def note_internal_error(self, place: str, error: BaseException) -> None:
         """Count a fault of recording; log the first, and then each tenth power."""
         self._internal_errors += 1
-        self._last_internal_error = f"{place}: {type(error).__name__}: {error}"[:500]
+        self._last_internal_error = f"{place}: {in_words(error)}"[:500]
         if str(self._internal_errors).strip("0") == "1":
             logger.error("recording failed in %s (%d so far)", place, self._internal_errors, exc_info=error)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 from tracekit.decoding import Claim, Decoder, Fact, Frame, StreamHead, Unreadable
+from tracekit.fence import pass_interrupt
 from tracekit.plugins import PluginHost
 from tracekit.transcript import Transcript
 
@@ -30,6 +32,7 @@ class StreamDecoder:
         """Frames that the decoder could not read."""
         self.settled = False
         self._plugins = plugins
+        self._fence = plugins.fence
         self._head = head
         self._plugin = ""
         self._decoder: Decoder | None = None
@@ -53,7 +56,7 @@ class StreamDecoder:
 
     def finish(self) -> list[Fact]:
         """The stream has ended: facts that only now are known. The frames that waited must be settled before."""
-        return self._plugins.fenced(self._plugin, "Decoder.finish", self._finish) or []
+        return self._fence.call(self._plugin, "Decoder.finish", self._finish) or []
 
     def _finish(self) -> list[Fact]:
         facts = list(self._decoder.finish()) if self._decoder is not None else []
@@ -69,11 +72,13 @@ class StreamDecoder:
         self.settled = True
         if claim is not None:
             self._plugin = plugin
-            self._decoder = self._plugins.fenced(plugin, "decoder", claim.decoder)
-        if self._decoder is not None:
-            self.wire_format = str(self._decoder.wire_format)
+            self._fence.call(plugin, "decoder", partial(self._take, claim))
         waiting, self._waiting = self._waiting, []
         return [self.read(frame) for frame in waiting]
+
+    def _take(self, claim: Claim) -> None:
+        decoder = claim.decoder()
+        self.wire_format, self._decoder = str(decoder.wire_format), decoder
 
     def read(self, frame: Frame) -> Sequence[Fact]:
         """The facts of a frame, once it is known who can read it."""
@@ -92,12 +97,13 @@ class StreamDecoder:
                 if type(facts) is not tuple:
                     facts = tuple(facts)
                 add_all(facts)
-            except Exception as error:  # noqa: BLE001 - a plugin's fault costs one frame, never the stream
+            except BaseException as error:  # noqa: BLE001 - a plugin's fault costs one frame, never the stream
+                pass_interrupt(error)
                 self._unread(error)
                 facts = ()
             yield facts
 
-    def _unread(self, error: Exception) -> None:
+    def _unread(self, error: BaseException) -> None:
         self.undecoded += 1
         if not isinstance(error, Unreadable):
-            self._plugins.note_fault(self._plugin, "Decoder.feed", error)
+            self._fence.note(self._plugin, "Decoder.feed", error)

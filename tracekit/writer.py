@@ -116,7 +116,7 @@ class Writer:
         heartbeat_us: int,
     ) -> None:
         self.counters = WriterCounters()
-        self.on_fault: Callable[[str, Exception], None] = _log_fault
+        self.on_fault: Callable[[str, BaseException], None] = _log_fault
         self._sink = sink
         self._budget = budget
         self.spool = spool
@@ -264,7 +264,7 @@ class Writer:
                 drained = not self._relieved and self._write_all()
         except _Relieved:
             raise
-        except Exception as error:  # noqa: BLE001 - the writer outlives its own bugs; the fault is counted
+        except BaseException as error:  # noqa: BLE001 - the writer outlives its own bugs; the fault is counted
             self.on_fault("writer", error)
             drained = False
         if drained:
@@ -350,7 +350,7 @@ class Writer:
             self._pipelines[trace.trace_id] = TracePipeline(
                 trace, self._settings(), self._plugins, self._process_id, self._heartbeat_us
             )
-        except Exception as error:  # noqa: BLE001 - one broken trace never costs the others
+        except BaseException as error:  # noqa: BLE001 - one broken trace never costs the others
             self.on_fault("pipeline", error)
             trace.discard()
 
@@ -362,7 +362,7 @@ class Writer:
             try:
                 pending.cost += self._advance(pipeline, now)
                 pipeline.collect(pending.batch)
-            except Exception as error:  # noqa: BLE001 - one broken trace never costs the others
+            except BaseException as error:  # noqa: BLE001 - one broken trace never costs the others
                 self._give_up(pipeline, error, pending.batch)
             pending.pipelines.append(pipeline)
             if pending.cost > _BATCH_BYTES:
@@ -383,7 +383,7 @@ class Writer:
             pipeline.abandon(EndReason.RECORDING_FAILED, now)
         return cost
 
-    def _give_up(self, pipeline: TracePipeline, error: Exception, batch: Batch) -> None:
+    def _give_up(self, pipeline: TracePipeline, error: BaseException, batch: Batch) -> None:
         """End the record of a trace that could not be processed; what still comes of it is thrown away."""
         self.on_fault("pipeline", error)
         self._pipelines.pop(pipeline.trace.trace_id, None)
@@ -391,7 +391,7 @@ class Writer:
         try:
             pipeline.abandon(EndReason.RECORDING_FAILED, time.monotonic_ns())
             pipeline.collect(batch)
-        except Exception as fault:  # noqa: BLE001 - it could not even be ended
+        except BaseException as fault:  # noqa: BLE001 - it could not even be ended
             self.on_fault("pipeline", fault)
 
     def _throw_away(self) -> None:
@@ -484,5 +484,5 @@ class Writer:
             trace.close()
 
 
-def _log_fault(place: str, error: Exception) -> None:
+def _log_fault(place: str, error: BaseException) -> None:
     logger.error("recording failed in the %s", place, exc_info=error)

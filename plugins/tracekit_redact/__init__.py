@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tracekit_redact.plugin import Redact, tracekit_admin_routes, tracekit_before_store
+from tracekit_redact.plugin import Redact, tracekit_admin_routes, tracekit_before_store, tracekit_configuration_problems
 
-__all__ = ["Redact", "tracekit_admin_routes", "tracekit_before_store"]
+__all__ = ["Redact", "tracekit_admin_routes", "tracekit_before_store", "tracekit_configuration_problems"]

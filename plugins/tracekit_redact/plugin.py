@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
+from tracekit.errors import ConfigurationError
 from tracekit.hookspecs import hookimpl
 from tracekit.redaction import Redactor
 from tracekit_redact.redactor import SecretRedactor
@@ -74,3 +75,13 @@ def tracekit_before_store(trace: TraceInfo) -> Redactor:
 def tracekit_admin_routes(recorder: Recorder) -> Sequence[BaseRoute]:
     """`POST /api/redaction/test`."""
     return _configured().tracekit_admin_routes(recorder)
+
+
+@hookimpl
+def tracekit_configuration_problems() -> Sequence[str] | None:
+    """Says so where the environment is malformed. Every value is then withheld."""
+    try:
+        _configured()
+    except ConfigurationError as error:
+        return [f"TRACEKIT_REDACT_* cannot be used, so every value is withheld: {error}"]
+    return None

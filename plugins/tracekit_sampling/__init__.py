@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tracekit_sampling.plugin import tracekit_should_record
+from tracekit_sampling.plugin import tracekit_configuration_problems, tracekit_should_record
 
-__all__ = ["tracekit_should_record"]
+__all__ = ["tracekit_configuration_problems", "tracekit_should_record"]

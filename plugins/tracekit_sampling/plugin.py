@@ -7,9 +7,9 @@ gives the same answer.
 
 from __future__ import annotations
 
-import logging
 import os
 import random
+from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -18,9 +18,7 @@ from tracekit.middleware import SCOPE_KEY
 from tracekit.trace import TaskTraceRecorder
 from tracekit.types import Decision, Scope
 
-__all__ = ["tracekit_should_record"]
-
-logger = logging.getLogger("tracekit.sampling")
+__all__ = ["tracekit_configuration_problems", "tracekit_should_record"]
 
 _VARIABLE = "TRACEKIT_SAMPLE_RATIO"
 _CONVERSATION_HEADERS = frozenset(
@@ -34,21 +32,25 @@ def tracekit_should_record(scope: Scope, decision: Decision) -> Decision | None:
     if decision.why != "default_on":
         return None
     ratio = _ratio(os.environ.get(_VARIABLE, ""))
-    return None if ratio >= 1 or _draw(scope) < ratio else Decision(False, "sampled_out")
+    return None if ratio is None or ratio >= 1 or _draw(scope) < ratio else Decision(False, "sampled_out")
+
+
+@hookimpl
+def tracekit_configuration_problems() -> Sequence[str] | None:
+    """Says so where the ratio is none. Everything is then recorded: nothing is lost to a typing error."""
+    if _ratio(os.environ.get(_VARIABLE, "")) is not None:
+        return None
+    return [f"{_VARIABLE}: not a number from 0 to 1; everything is recorded"]
 
 
 @lru_cache(maxsize=8)
-def _ratio(text: str) -> float:
-    if not text.strip():
-        return 1.0
+def _ratio(text: str) -> float | None:
+    """The ratio, 1 where nothing is said; None: it is no such number."""
     try:
-        ratio = float(text)
+        ratio = float(text) if text.strip() else 1.0
     except ValueError:
-        ratio = -1.0
-    if 0 <= ratio <= 1:
-        return ratio
-    logger.error("%s is %r, not a number from 0 to 1: everything is recorded", _VARIABLE, text[:100])
-    return 1.0
+        return None
+    return ratio if 0 <= ratio <= 1 else None
 
 
 def _draw(scope: Scope) -> float:

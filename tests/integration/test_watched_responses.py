@@ -13,6 +13,7 @@ from chat_events import event
 from recorders import recording, traces
 
 from tracekit import Recorder, TraceMiddleware
+from tracekit.errors import ConfigurationError
 
 CHAT = streams(start(), body(event(1)), END)
 
@@ -41,6 +42,13 @@ def test_the_header_can_be_renamed_and_switched_off(recorder: Recorder):
     assert named.header("x-flight") is not None
     assert [name for name, _ in silent.sent[0]["headers"]] == [b"content-type"]
     assert len(traces(recorder)) == before + 2
+
+
+@pytest.mark.parametrize("name", ["X Trace", "X\r\nY: z", "X-追踪", "Transfer-Encoding"])
+def test_a_header_that_would_break_answers_is_refused_at_once(recorder: Recorder, name: str):
+    """Its author is there to see it."""
+    with pytest.raises(ConfigurationError, match="response_header"):
+        TraceMiddleware(CHAT, recorder, response_header=name)
 
 
 @pytest.mark.parametrize(

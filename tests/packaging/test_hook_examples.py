@@ -161,6 +161,18 @@ def test_the_settings_example_warns(host: PluginHost, caplog: pytest.LogCaptureF
     assert [record.getMessage() for record in caplog.records if record.name == "chat"] == ["recording is now on"]
 
 
+@pytest.fixture
+def _wrong_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TICKET_LIMIT", "ten")
+
+
+@pytest.mark.usefixtures("_wrong_limit")
+@example_of("tracekit_configuration_problems")
+def test_the_configuration_example_names_its_variable(host: PluginHost) -> None:
+    """And the plugin that says so."""
+    assert "TICKET_LIMIT: not a number; 10 is used (plugin example)" in host.problems
+
+
 @example_of("tracekit_admin_routes")
 def test_the_route_example_adds_a_route(host: PluginHost, tmp_path: Path) -> None:
     """The route is one of those that plugins add."""

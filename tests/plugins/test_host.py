@@ -268,28 +268,6 @@ def test_a_plugin_that_keeps_failing_is_logged_once_a_minute(
     assert len(caplog.records) == 2
 
 
-def test_an_answer_of_the_wrong_kind_counts_as_none() -> None:
-    """A plugin that answers with something else is passed over."""
-
-    class Confused:
-        @hookimpl
-        def tracekit_describe_request(self) -> Any:
-            return {"session_id": "x"}
-
-        @hookimpl
-        def tracekit_stream_decoder(self) -> Any:
-            return 1.0
-
-        @hookimpl
-        def tracekit_classify_error(self) -> Any:
-            return "TIMEOUT"
-
-    host = PluginHost([Confused()])
-    assert host.describe_request(REQUEST).session_id is None
-    assert host.classify_error("whatever").code == "UNEXPECTED_ERROR"
-    assert record_stream(STREAM, plugins=host).text == "Hello"
-
-
 # Folders, order, switching off
 
 
@@ -341,3 +319,10 @@ def test_a_recorder_leaves_out_what_its_options_name(tmp_path: Path, monkeypatch
         off = {facts.name for facts in recorder.plugins.loaded if facts.error}
         assert off == {"logging", "web_search"}
         assert recorder.health().status == "ok"
+
+
+def test_a_name_that_no_plugin_has_switches_off_nothing_and_is_told(tmp_path: Path) -> None:
+    """A typing error there leaves on what somebody wanted off."""
+    with recording(f"sqlite:///{tmp_path / 'off.db'}", plugins_off="redact, looging") as recorder:
+        problems = recorder.health().configuration_problems
+    assert problems == ("TRACEKIT_PLUGINS_OFF: no plugin is called looging, so that none is switched off by it",)

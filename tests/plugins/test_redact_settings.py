@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from command_line import tracekit as command
 from hypothesis import given
 from hypothesis import strategies as st
 from redact_samples import chunks, items_of, said
@@ -227,3 +228,19 @@ def test_a_wrong_variable_lets_nothing_pass(name: str, value: str, monkeypatch: 
     assert dict(host.redactors(info()))["redact"] is None
     (facts,) = [facts for facts in host.loaded if facts.name == "redact"]
     assert "ConfigurationError" in (facts.last_fault or "")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("EXTRA", "passports"), ("PATTERNS", "[{"), ("PATTERNS", '[{"name": "x", "pattern": "(a+)+"}]'), ("ALLOW", "x")],
+)
+def test_a_malformed_variable_is_told_before_anything_is_recorded(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    """Health and `tracekit doctor` show it, and nobody has to find out from values that are withheld."""
+    monkeypatch.setenv(f"TRACEKIT_REDACT_{variable}", value)
+    (problem,) = PluginHost().problems
+    assert problem.startswith("TRACEKIT_REDACT_* cannot be used, so every value is withheld: ")
+    done = command("doctor", "--json", **{f"TRACEKIT_REDACT_{variable}": value})
+    told = [finding["found"] for finding in map(json.loads, done.out.splitlines()) if finding["state"] == "wrong"]
+    assert problem in told

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -54,14 +53,15 @@ def test_a_conversation_is_kept_or_left_out_as_a_whole(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("wrong", ["1.5", "-0.1", "a quarter", "nan", "inf"])
 def test_a_wrong_ratio_records_everything_and_says_so(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, wrong: str
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path, wrong: str
 ) -> None:
-    """Nothing is lost to a typing error."""
+    """Nothing is lost to a typing error; the log and the health page name it."""
     monkeypatch.setenv("TRACEKIT_SAMPLE_RATIO", wrong)
-    tracekit_sampling.plugin._ratio.cache_clear()
-    caplog.set_level(logging.ERROR)
     assert [decide(), decide()] == [None, None]
-    assert [record.getMessage().count("TRACEKIT_SAMPLE_RATIO") for record in caplog.records] == [1]
+    problem = "TRACEKIT_SAMPLE_RATIO: not a number from 0 to 1; everything is recorded (plugin sampling)"
+    with recording(f"sqlite:///{tmp_path / 'wrong.db'}") as recorder:
+        assert recorder.health().configuration_problems == (problem,)
+    assert problem in [record.getMessage() for record in caplog.records]
 
 
 def test_about_the_share_of_requests_is_recorded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -131,6 +131,30 @@ def test_the_environment_may_be_written_out(monkeypatch: pytest.MonkeyPatch, wor
     assert load(Options)[0].environment == environment
 
 
+WRONG_NAMES = [
+    "X Trace",
+    "X-Trace:",
+    "X-Trace\r\nSet-Cookie",
+    "X-Träce",
+    "X-追踪",
+    "Content-Length",
+    "set-cookie",
+    "x" * 200,
+]
+
+
+@pytest.mark.parametrize("name", WRONG_NAMES)
+def test_a_response_header_that_would_break_answers_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """No server sends a name that is none, and the trace id must not take the place of a length."""
+    monkeypatch.setenv("TRACEKIT_RESPONSE_HEADER", name)
+    options, problems = load(Options)
+    assert options.response_header == "X-Trace-Id"
+    assert len(problems) == 1
+    assert problems[0].startswith("TRACEKIT_RESPONSE_HEADER: ")
+    with pytest.raises(ConfigurationError, match="response_header"):
+        load(Options, response_header=name)
+
+
 def test_folders_are_paths(monkeypatch: pytest.MonkeyPatch) -> None:
     """And the response header can be switched off."""
     monkeypatch.setenv("TRACEKIT_SPOOL_DIR", "/var/spool/tracekit")

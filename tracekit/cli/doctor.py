@@ -19,6 +19,7 @@ from tracekit.config import InitialSettings, Options, load
 from tracekit.errors import StoreError, TracekitError
 from tracekit.health_report import disk_health, has_wal_risk
 from tracekit.human_units import counted, duration_text, moment_text, size_text
+from tracekit.plugins import PluginFacts
 from tracekit.policy import conditions
 from tracekit.settings_store import SettingsStore
 from tracekit.store import Database, TraceStore
@@ -79,8 +80,9 @@ def doctor(
 def _findings(database_url: str | None, more: Sequence[Check]) -> Iterator[Finding]:
     options, problems = load(Options, database_url=database_url)
     _, further = load(InitialSettings)
-    yield from _environment([*problems, *further])
-    yield from _plugins()
+    plugins = plugin_host()
+    yield from _environment([*problems, *further, *plugins.problems])
+    yield from _plugins(plugins.loaded)
     try:
         database = Database(options.database_url)
     except TracekitError as error:
@@ -99,8 +101,7 @@ def _environment(problems: list[str]) -> Iterator[Finding]:
         yield Finding("environment", "ok", "no variable of tracekit is wrong")
 
 
-def _plugins() -> Iterator[Finding]:
-    loaded = plugin_host().loaded
+def _plugins(loaded: Sequence[PluginFacts]) -> Iterator[Finding]:
     for plugin in loaded:
         if plugin.error and plugin.error != "switched off":
             yield Finding("plugins", "wrong", f"{plugin.name}: {plugin.error}", "mend, remove or switch off the plugin")
