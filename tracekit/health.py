@@ -77,6 +77,8 @@ class DropHealth:
 
     refused_events: int
     """Rows that the database refused for what they hold."""
+    orphaned_events: int
+    """Events of traces whose row was gone: deleted while they ran, or with the file that was replaced."""
     internal_errors: int
     """Faults of tracekit itself; each costs at most one trace."""
     last_internal_error: str | None

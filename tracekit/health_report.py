@@ -111,7 +111,7 @@ def report(
 ) -> Health:
     """All of it, with the verdict."""
     faulty = any(facts.faults or facts.error not in (None, SWITCHED_OFF) for facts in plugins)
-    lost = bool(drops.refused_events or drops.internal_errors)
+    lost = bool(drops.refused_events or drops.internal_errors or database.replaced_files)
     short = disk is not None and disk.short
     wrong = faulty or lost or short or database.damaged_files or configuration_problems
     status: Status = "degraded" if wrong else "ok"

@@ -39,7 +39,7 @@ class LiveAnswer:
         self._response: Mapping[str, Any] = {}
         self._decoder: StreamDecoder | None = None
         self.cut_frames = 0
-        """How many frames were stored cut, so that nobody can read them."""
+        """How many frames were stored cut or masked so that nobody can read them."""
 
     def add(self, event: EventRecord) -> list[Said]:
         """What an event adds. A frame may bring nothing, and a later one what several together say."""
@@ -50,10 +50,27 @@ class LiveAnswer:
         elif event.event_type == EventType.TRACE_FINISHED and self._decoder is not None:
             return _said([*self._decoder.settle(), self._decoder.finish()])
         elif event.event_type == _FRAME and event.raw is not None:
-            if event.cut is None:
-                return self._read(Frame(event.raw, self._framing, event.offset_us))
-            self.cut_frames += 1
+            return self._frame(event.raw, event)
         return []
+
+    def rest(self) -> list[Said]:
+        """What the frames say that still wait to be recognised: no further events come for now."""
+        return _said(self._decoder.settle()) if self._decoder is not None else []
+
+    def _frame(self, raw: bytes, event: EventRecord) -> list[Said]:
+        """A frame that was masked may be read all the same; one that was cut cannot, nor one that was withheld."""
+        if event.cut is not None and (event.cut.sha256 is not None or not raw):
+            self.cut_frames += 1
+            return []
+        unread = self._undecoded
+        said = self._read(Frame(raw, self._framing, event.offset_us))
+        if event.cut is not None:
+            self.cut_frames += self._undecoded - unread
+        return said
+
+    @property
+    def _undecoded(self) -> int:
+        return 0 if self._decoder is None else self._decoder.undecoded
 
     def _read(self, frame: Frame) -> list[Said]:
         if self._decoder is None:

@@ -29,7 +29,7 @@ from tracekit.outbox import Outbox
 from tracekit.plugins import PluginHost
 from tracekit.requests import RequestInfo
 from tracekit.said_calls import SaidCalls
-from tracekit.store.batch import Batch, TextRow
+from tracekit.store.batch import MOST_TEXT, Batch, TextRow
 from tracekit.store.span_rows import NOT_ENDED, PROCESS_DIED
 from tracekit.stream_meter import StreamMeter
 from tracekit.stream_reading import StreamReading
@@ -40,8 +40,6 @@ from tracekit.types import EndReason, EventType, TraceStatus
 
 __all__ = ["TracePipeline"]
 
-# Most characters kept of a prompt, an answer or a reasoning as text; the frames hold all of it.
-_MOST_TEXT = 1024 * 1024
 
 # Rows of one trace that are written while it runs, before they are merged into fewer.
 _SEAL_AFTER_ROWS = 64
@@ -144,7 +142,7 @@ class TracePipeline:
 
     def _keep_text(self, kind: str, text: str | None) -> None:
         if text:
-            self._texts.append(TextRow(self.trace.trace_id, kind, text[:_MOST_TEXT]))
+            self._texts.append(TextRow(self.trace.trace_id, kind, text[:MOST_TEXT]))
 
     # Taking entries
 

@@ -105,7 +105,7 @@ class RecordedResponse:
     """The moment that comes first in the replay."""
     ending: Ending
     exact: bool
-    """The body is what the app sent, byte for byte."""
+    """The body is what the app sent, byte for byte, to its end."""
     messages: Callable[[], BodyMessages]
     """The body messages from the first on, as often as it is called. They may raise StoreError."""
 
@@ -121,18 +121,19 @@ def stored_response(store: TraceStore, trace_id: str, start: Start = BEGINNING) 
     """
     trace = store.get(trace_id)
     _require_response(trace, sent_as_file=bool(_first(store, trace, "response.file_sent")))
-    exact = store.is_exact(trace.trace_id)
+    unchanged = store.is_unchanged(trace.trace_id)
     _require_body(trace, next(iter(store.body_messages(trace.trace_id)), None))
     origin_us, skipped = 0, 0
     if start != BEGINNING:
-        if exact and is_compressed(trace):
+        if unchanged and is_compressed(trace):
             raise InvalidInput("from: a compressed response can be replayed only from its beginning", field="from")
         origin_us, skipped = _find_start(_frames(store, trace), start)
     return made_response(
         trace,
         _first(store, trace, EventType.RESPONSE_STARTED),
-        lambda: _after(skipped, _unchanged(store, trace, exact=exact)),
-        exact=exact,
+        lambda: _after(skipped, _stored_messages(store, trace, unchanged=unchanged)),
+        unchanged=unchanged,
+        exact=unchanged and store.is_exact(trace.trace_id),
         origin_us=origin_us,
         whole=not skipped,
     )
@@ -143,6 +144,7 @@ def made_response(
     head: EventRecord | None,
     messages: Callable[[], BodyMessages],
     *,
+    unchanged: bool,
     exact: bool,
     origin_us: int = 0,
     whole: bool = True,
@@ -152,15 +154,16 @@ def made_response(
     Args:
         trace: its columns; it has ended.
         head: its event `response.started`, if there is one.
-        messages: gives its body messages: where it is compressed and not exact, its frames.
-        exact: they are what the app sent, byte for byte.
+        messages: gives its body messages: where it is compressed and was changed, its frames.
+        unchanged: they are what the app sent, as far as they go.
+        exact: and they go to the end.
         origin_us: the moment at which the replay starts.
         whole: no message is left out at the beginning.
     """
     said = (head.payload if head is not None else None) or {}
     ending = _ending(trace)
-    dropped = set() if exact else {"content-encoding"}
-    if not (exact and whole and _length_fits(said, trace.bytes_seen, ending)):
+    dropped = set() if unchanged else {"content-encoding"}
+    if not (unchanged and whole and _length_fits(said, trace.bytes_seen, ending)):
         dropped.add("content-length")
     return RecordedResponse(
         status=_status(said.get("status"), trace.http_status),
@@ -234,9 +237,9 @@ def _frames(store: TraceStore, trace: TraceRecord) -> Iterator[EventRecord]:
     return store.iterate_events(trace.trace_id, types=_FRAMES)
 
 
-def _unchanged(store: TraceStore, trace: TraceRecord, *, exact: bool) -> Iterator[tuple[Message, bytes]]:
+def _stored_messages(store: TraceStore, trace: TraceRecord, *, unchanged: bool) -> Iterator[tuple[Message, bytes]]:
     """The stored messages. A trace that is deleted meanwhile must not look as if it had ended there."""
-    if exact or not is_compressed(trace):
+    if unchanged or not is_compressed(trace):
         yield from store.body_messages(trace.trace_id)
     else:
         yield from frame_messages(_frames(store, trace))

@@ -40,6 +40,7 @@ from tracekit.store.damage import damaged_files
 from tracekit.store.sealing import seal
 from tracekit.store.spool_file import SpoolOwner
 from tracekit.store.writes import BatchWriter
+from tracekit.texts_of_frames import texts_of_frames
 from tracekit.trace import HttpHead, TaskTraceRecorder
 from tracekit.types import Actor, Decision, EventType, Scope
 from tracekit.version import VERSION
@@ -100,8 +101,9 @@ class Recorder:
         initial, more = load(InitialSettings, **dict(settings or {}))
         self.database = Database(self.options.database_url)
         self.workspaces = Workspaces(self.options.workspace_dir)
-        self.store = TraceStore(self.database, on_deleted=self.workspaces.discard)
         self.plugins = PluginHost(plugins, plugins_dir=self.options.plugins_dir, off=self.options.plugins_left_out)
+        read = partial(texts_of_frames, self.plugins)
+        self.store = TraceStore(self.database, on_deleted=self.workspaces.discard, read_frames=read)
         self.problems = [*problems, *more, *self.plugins.problems]
         for problem in self.problems:
             logger.error("%s", problem)
@@ -411,6 +413,7 @@ class Recorder:
             writer=writer_health(self.writer, self.budget),
             drops=DropHealth(
                 refused_events=self.writer.counters.failed_events,
+                orphaned_events=self.writer.counters.orphaned_events,
                 internal_errors=self._internal_errors,
                 last_internal_error=self._last_internal_error,
             ),

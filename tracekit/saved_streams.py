@@ -70,17 +70,21 @@ def read_response(
     batch = Batch()
     pipeline.collect(batch)
     row = {name: _decoded(name, value) for name, value in batch.new[-1].items()}
-    said = {text.kind: text.text for text in batch.texts}
+    prompt, answer, reasoning = (_text(batch, kind) for kind in ("prompt", "answer", "reasoning"))
     return SavedResponse(
         info=pipeline.info,
         summary=pipeline.info.summary or Summary(),
         wire_format=row["wire_format"] or "unknown",
         row=row,
-        texts=Texts(**said),
+        texts=Texts(prompt, answer, reasoning),
         events=sorted(_events(batch.events, trace.started_us), key=lambda event: event.seq),
         messages=list(messages_of(unpack(row.frames) for row in batch.events if row.frames is not None)),
         mask=Mask(plugins, plugins.redactors(pipeline.info)),
     )
+
+
+def _text(batch: Batch, kind: str) -> str:
+    return next((text.text for text in batch.texts if text.kind == kind), "")
 
 
 def _captured(

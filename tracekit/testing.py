@@ -219,8 +219,8 @@ def replay_app(
 def _recorded_response(trace: RecordedTrace) -> RecordedResponse:
     row = TraceRecord(**{field.name: trace.row[field.name] for field in fields(TraceRecord)})
     head = next(iter(trace.events_of(EventType.RESPONSE_STARTED)), None)
-    exact = not any(event.cut for event in trace.events)
+    unchanged = not any(event.cut for event in trace.events)
     messages = trace.messages
-    if not exact and is_compressed(row):
+    if not unchanged and is_compressed(row):
         messages = list(frame_messages(event for event in trace.events if event.raw is not None))
-    return made_response(row, head, lambda: messages, exact=exact)
+    return made_response(row, head, lambda: messages, unchanged=unchanged, exact=unchanged)

@@ -25,6 +25,7 @@ __all__ = [
     "Send",
     "SpanStatus",
     "TraceStatus",
+    "was_seen_to_end",
 ]
 
 
@@ -71,6 +72,12 @@ _STATUS_OF_ENDING = {
     EndReason.NO_DATA_CLOSED: TraceStatus.FAILED,
     EndReason.RECORDING_FAILED: TraceStatus.INTERRUPTED,
 }
+
+
+def was_seen_to_end(end_reason: str | None) -> bool:
+    """Whether a record goes to the end of its stream: it does not while it runs, nor where what recorded it ended
+    first."""
+    return end_reason in set(EndReason) and EndReason(end_reason).status is not TraceStatus.INTERRUPTED
 
 
 class SpanStatus(StrEnum):

@@ -117,11 +117,12 @@ class TracePage(Document):
 
 
 class TextsDocument(Document):
-    """What a trace says; empty where nothing was said."""
+    """What a trace says until now; empty where nothing was said. `whole` is false where some of it is missing."""
 
     prompt: str
     answer: str
     reasoning: str
+    whole: bool
 
 
 class OpenToolCall(Document):

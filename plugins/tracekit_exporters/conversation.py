@@ -20,7 +20,9 @@ def conversation(trace: TraceRecord, texts: Texts, calls: RecordedCalls) -> Iter
     yield from _part("PROMPT", texts.prompt or trace.prompt_preview)
     if texts.reasoning:
         yield from _part("REASONING", texts.reasoning)
-    yield from _part("ANSWER", texts.answer or trace.answer_preview)
+    yield from _part("ANSWER", texts.answer)
+    if not texts.whole:
+        yield from paragraph("[not all of it: some frames could not be read, or it is very long; see the timeline]")
     for number, call in enumerate(calls.calls, 1):
         yield from _call(number, call)
     if calls.left_out:

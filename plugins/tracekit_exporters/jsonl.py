@@ -38,8 +38,10 @@ def write_jsonl(store: TraceStore, trace_id: str, options: ExportOptions) -> Ite
     """
     trace = store.get(trace_id)
     yield _line({"kind": "trace", "format_version": FORMAT_VERSION, **trace_document(trace)})
-    for kind, text in asdict(store.texts(trace.trace_id)).items():
-        yield _line({"kind": "text", "text_kind": kind, "text": text})
+    texts = asdict(store.texts(trace.trace_id))
+    whole = texts.pop("whole")
+    for kind, text in texts.items():
+        yield _line({"kind": "text", "text_kind": kind, "text": text, "whole": whole})
     events = store.iterate_events(trace.trace_id)
     count = 0
     while page := list(islice(events, _EVENTS_PER_PIECE)):

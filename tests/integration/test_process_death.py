@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 from chat_events import events
+from command_line import tracekit as command
 from recorded_runs import recorded, span_rows
 from recorders import ENVIRONMENT, event_types, only_trace, recording, written
 from recorders import body as stored_body
@@ -23,7 +25,7 @@ from tracekit import Recorder
 from tracekit.errors import StoreUnavailable
 from tracekit.ids import new_id
 from tracekit.liveness import DEAD_AFTER_S, HEARTBEAT_S, ProcessRegistry
-from tracekit.store import Database, TraceStore
+from tracekit.store import Database, Texts, TraceStore
 from tracekit.types import EndReason
 
 SENT = events(3)
@@ -63,6 +65,52 @@ def test_a_killed_process_is_found_out_by_another(killed: str):
             types = event_types(recorder, trace.trace_id)
             assert types.count("trace.finished") == (ending[1] is not None)
             assert trace.last_seq == trace.events_stored == len(types)
+
+
+# What the dead have said
+
+ANSWER = "".join(f"word{number} " for number in range(300))
+
+
+def test_all_that_was_said_is_shown_while_it_is_said_and_after_the_process_died(database_url: str):
+    """Also what is longer than a preview: in Python, by the command line, in exports and in the snapshot. Since nobody
+    saw the end, what is stored is not called exact."""
+    with serve_in_process("recorded_app:app", TRACEKIT_DATABASE_URL=database_url, **ENVIRONMENT) as server:
+        client = RawClient(server.port)
+        client.ask("/speak/300")
+        client.read_until(b": stored")
+        says_all(database_url, "running")
+        server.end(signal.SIGKILL)
+        client.close()
+    let_time_pass(database_url, DEAD_AFTER_S)
+    with recording(database_url) as recorder:
+        trace = only_trace(recorder)
+        assert trace.end_reason == "process_died"
+        assert recorder.store.texts(trace.trace_id) == Texts(answer=ANSWER)
+        assert recorder.store.snapshot(trace.trace_id).texts == Texts(answer=ANSWER)
+    says_all(database_url, "interrupted")
+
+
+def says_all(url: str, status: str) -> None:
+    shown = json.loads(command("show", "last", "--json", "-d", url).out)
+    assert (shown["trace"]["status"], shown["answer"], shown["whole"]) == (status, ANSWER, True)
+    page = command("show", "last", "-d", url).out
+    assert "word299" in page
+    exported = command("export", "last", "-d", url)
+    assert "word299" in exported.out.partition("TIMELINE")[0]
+    lines = [json.loads(line) for line in command("export", "last", "--format", "jsonl", "-d", url).out.splitlines()]
+    assert [line["text"] for line in lines if line.get("text_kind") == "answer"] == [ANSWER]
+    assert lines[-1]["exact"] is False
+    sse = command("export", "last", "--format", "sse", "-d", url)
+    assert "the end was not seen" in sse.err
+
+
+def test_without_plugins_what_is_shown_of_a_running_answer_is_called_its_beginning(killed: str):
+    """Nobody can read the frames, so it is not passed off as all of it."""
+    database = Database(killed)
+    trace_id = write_trace(database, [], frames=2, answer_preview="It begins", end_reason="process_died")
+    assert TraceStore(database).texts(trace_id) == Texts(answer="It begins", whole=False)
+    database.close()
 
 
 # Spans of the dead

@@ -12,7 +12,7 @@ import typer
 
 from tracekit.cli.opening import found_trace, open_store
 from tracekit.cli.options import DatabaseUrl, TraceName
-from tracekit.cli.output import is_terminal
+from tracekit.cli.output import is_terminal, tell_not_exact
 from tracekit.cli.plugin_host import plugin_host
 from tracekit.errors import InvalidInput, TracekitError
 from tracekit.exporting import Exporter, ExportOptions
@@ -87,4 +87,4 @@ def _write_file(path: Path, pieces: Iterator[bytes]) -> None:
 
 def _tell_losses(store: TraceStore, trace_id: str) -> None:
     if not store.is_exact(trace_id):
-        sys.stderr.write("tracekit: note: not every byte that was sent is stored (cut, redacted, dropped or deleted)\n")
+        tell_not_exact()

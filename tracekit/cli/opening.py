@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from tracekit.cli.plugin_host import plugin_host
 from tracekit.config import Options, load
 from tracekit.errors import NotFound, SchemaError, StoreUnavailable
-from tracekit.store import Database, TraceStore
+from tracekit.store import Database, EventRecord, Texts, TraceStore
 from tracekit.store.schema import state
 from tracekit.terminal_text import one_line
+from tracekit.texts_of_frames import texts_of_frames
 from tracekit.workspaces import Workspaces
 
 __all__ = ["found_trace", "open_database", "open_store", "options", "workspaces"]
@@ -54,7 +56,12 @@ def open_store(database_url: str | None) -> Iterator[TraceStore]:
     """
     with open_database(database_url) as database:
         require_schema(database)
-        yield TraceStore(database, on_deleted=workspaces().discard)
+        yield TraceStore(database, on_deleted=workspaces().discard, read_frames=_read_frames)
+
+
+def _read_frames(framing: str | None, events: Iterable[EventRecord]) -> Texts:
+    """Plugins are loaded only for those that need one."""
+    return texts_of_frames(plugin_host(), framing, events)
 
 
 def workspaces() -> Workspaces:

@@ -17,7 +17,17 @@ from rich.text import Text
 from tracekit import json_text
 from tracekit.terminal_text import one_line, safe_json, safe_lines
 
-__all__ = ["Column", "Line", "is_terminal", "print_json", "print_lines", "print_sentence", "progress_bar", "screen"]
+__all__ = [
+    "Column",
+    "Line",
+    "is_terminal",
+    "print_json",
+    "print_lines",
+    "print_sentence",
+    "progress_bar",
+    "screen",
+    "tell_not_exact",
+]
 
 
 class Column(NamedTuple):
@@ -127,3 +137,9 @@ def progress_bar(what: str) -> Progress:
 def print_sentence(text: str) -> None:
     """What was done, in a sentence on a line of its own."""
     sys.stdout.write(one_line(text) + "\n")
+
+
+def tell_not_exact() -> None:
+    """Say on standard error that a response is not what the app sent, byte for byte."""
+    why = "cut, redacted, dropped or deleted, or the end was not seen"
+    sys.stderr.write(f"tracekit: note: not every byte that was sent is stored ({why})\n")

@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse
 from tracekit.cli.listening import address_of, listen
 from tracekit.cli.opening import found_trace, open_store
 from tracekit.cli.options import DatabaseUrl, TraceName
+from tracekit.cli.output import tell_not_exact
 from tracekit.errors import InvalidInput
 from tracekit.recorded_response import RecordedResponse, parse_start, stored_response
 from tracekit.replay import Replay
@@ -118,4 +119,4 @@ def _tell(address: str, recorded: RecordedResponse) -> None:
     sys.stdout.write(f"replaying at {address} ({recorded.ending.reason}); Ctrl-C ends it\n")
     sys.stdout.flush()
     if not recorded.exact:
-        sys.stderr.write("tracekit: note: not every byte that was sent is stored (cut, redacted, dropped or deleted)\n")
+        tell_not_exact()

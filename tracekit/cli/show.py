@@ -76,7 +76,9 @@ def _page(record: TraceRecord, texts: Texts, calls: RecordedCalls, *, all_reason
     yield from _part("Prompt", texts.prompt or record.prompt_preview or "")
     if texts.reasoning:
         yield from _reasoning(texts.reasoning, whole=all_reasoning)
-    yield from _part("Answer", texts.answer or record.answer_preview or "")
+    yield from _part("Answer", texts.answer)
+    if not texts.whole:
+        yield _Shown("(not all of it: some frames could not be read, or it is very long)", "yellow")
     for call in calls.calls:
         yield from _call(call)
     if calls.left_out:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-__all__ = ["Batch", "EventRow", "SpanRow", "TextRow"]
+__all__ = ["MOST_TEXT", "Batch", "EventRow", "SpanRow", "TextRow"]
+
+MOST_TEXT = 1024 * 1024
+"""Most characters kept of a prompt, an answer or a reasoning as text; the frames hold all of it."""
 
 
 class EventRow(NamedTuple):

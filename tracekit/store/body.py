@@ -8,12 +8,13 @@ from itertools import islice
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import BigInteger, CompoundSelect, bindparam, func, select, union_all
+from sqlalchemy import BigInteger, CompoundSelect, RowMapping, bindparam, func, select, union_all
 
 from tracekit.errors import NotFound, StoreError
 from tracekit.store.blocks import Block, Message, unpack
 from tracekit.store.engine import Database
 from tracekit.store.rows import EVENTS, TRACES, find_head, plain_id
+from tracekit.types import was_seen_to_end
 
 __all__ = ["BodyReader", "messages_of"]
 
@@ -37,7 +38,9 @@ _FOLLOWING_BLOCKS = _blocks_statement()
 # Counters that tell that something the app sent is not stored.
 _LOST = ("events_dropped", "bytes_dropped")
 _CHANGED = ("payloads_cut", "payloads_redacted")
-_FACTS = select(TRACES.c.id, TRACES.c.payloads_deleted, *(TRACES.c[name] for name in (*_LOST, *_CHANGED)))
+_FACTS = select(
+    TRACES.c.id, TRACES.c.end_reason, TRACES.c.payloads_deleted, *(TRACES.c[name] for name in (*_LOST, *_CHANGED))
+)
 
 
 class _Merged(Exception):
@@ -78,11 +81,22 @@ class BodyReader:
 
     def is_exact(self, trace_id: str) -> bool:
         """Whether every byte of the body is stored as it was sent. Raises NotFound."""
+        facts = self._facts(trace_id)
+        return was_seen_to_end(facts["end_reason"]) and self._as_sent(facts)
+
+    def is_unchanged(self, trace_id: str) -> bool:
+        """Whether every byte that was captured is stored as it was sent, wherever that ends. Raises NotFound."""
+        return self._as_sent(self._facts(trace_id))
+
+    def _facts(self, trace_id: str) -> RowMapping:
         statement = _FACTS.where(TRACES.c.trace_id == plain_id(trace_id))
         with self._database.reading() as connection:
             facts = connection.execute(statement).mappings().first()
         if facts is None:
             raise NotFound(f"no trace has the id {trace_id}")
+        return facts
+
+    def _as_sent(self, facts: RowMapping) -> bool:
         if facts["payloads_deleted"] or any(facts[name] for name in _LOST):
             return False
         return not any(facts[name] for name in _CHANGED) or self._is_unchanged(facts["id"])

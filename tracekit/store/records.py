@@ -145,6 +145,8 @@ class Texts:
     prompt: str = ""
     answer: str = ""
     reasoning: str = ""
+    whole: bool = True
+    """Nothing is missing of what was said until now, as far as it is known who can read the stream."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection, bindparam, func, select
 
 from tracekit.errors import NotFound
+from tracekit.store.batch import MOST_TEXT
 from tracekit.store.engine import Database
-from tracekit.store.events import latest_events
+from tracekit.store.events import EventReader, latest_events
 from tracekit.store.records import EventRecord, OpenToolCall, Snapshot, Texts, TraceRecord
 from tracekit.store.rows import (
     EVENTS,
@@ -20,9 +22,9 @@ from tracekit.store.rows import (
     trace_record,
 )
 from tracekit.store.windows import read_window
-from tracekit.types import EventType
+from tracekit.types import EventType, was_seen_to_end
 
-__all__ = ["TextReader", "find_trace"]
+__all__ = ["ReadFrames", "TextReader", "find_trace"]
 
 _LAST_EVENTS = 50
 
@@ -30,6 +32,15 @@ _LAST_EVENTS = 50
 _MOST_TOOL_EVENTS = 10_000
 
 _BY_ID = select(*TRACE_COLUMNS).where(TRACES.c.trace_id == bindparam("trace_id"))
+
+_READ_TYPES = frozenset(
+    {
+        EventType.REQUEST_RECEIVED,
+        EventType.RESPONSE_STARTED,
+        EventType.STREAM_FRAME,
+        EventType.TRACE_FINISHED,
+    }
+)
 
 _TOOL_TYPES = frozenset({EventType.TOOL_STARTED, EventType.TOOL_FINISHED, EventType.TOOL_FAILED})
 
@@ -46,29 +57,50 @@ def find_trace(connection: Connection, trace_id: str) -> TraceRecord:
     return trace_record(row)
 
 
+ReadFrames = Callable[[str | None, Iterable[EventRecord]], Texts]
+"""Reads answer and reasoning from the events of a trace; its framing comes first."""
+
+
 class TextReader:
     """Texts and snapshots of the traces in one database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, events: EventReader, read_frames: ReadFrames | None) -> None:
         self._database = database
+        self._events = events
+        self._read_frames = read_frames
 
     def texts(self, trace_id: str) -> Texts:
-        """What a trace says, as far as it is written. Raises NotFound."""
+        """What a trace says until now. Raises NotFound."""
         with self._database.reading() as connection:
-            return _texts(connection, find_head(connection, trace_id).key)
+            trace = find_trace(connection, trace_id)
+            stored = _texts(connection, find_head(connection, trace_id).key)
+        return self._until_now(trace, stored)
+
+    def _until_now(self, trace: TraceRecord, stored: Texts) -> Texts:
+        """The texts of an ended trace are stored. Those of one that runs, or whose process died, are in its frames;
+        without somebody who reads those, all that is known is how the answer begins."""
+        if stored.answer or stored.reasoning:
+            return replace(stored, whole=max(len(stored.answer), len(stored.reasoning)) < MOST_TEXT)
+        if not trace.frames or was_seen_to_end(trace.end_reason):
+            return stored
+        if self._read_frames is None:
+            return replace(stored, answer=trace.answer_preview or "", whole=trace.answer_preview is None)
+        read = self._read_frames(trace.framing, self._events.iterate(trace.trace_id, 0, _READ_TYPES))
+        return replace(read, prompt=stored.prompt)
 
     def snapshot(self, trace_id: str) -> Snapshot:
         """A trace at this moment. Raises NotFound."""
         with self._database.reading() as connection:
             trace, head = find_trace(connection, trace_id), find_head(connection, trace_id)
             calls = read_window(connection, head, 0, _MOST_TOOL_EVENTS, _TOOL_TYPES).events
-            return Snapshot(
+            snapshot = Snapshot(
                 trace=trace,
                 texts=_texts(connection, head.key),
                 open_tool_calls=_open_calls(calls),
                 last_events=latest_events(connection, head, _LAST_EVENTS),
                 event_counts=_counts(connection, head.key, trace),
             )
+        return replace(snapshot, texts=self._until_now(trace, snapshot.texts))
 
 
 def _texts(connection: Connection, key: int) -> Texts:

@@ -31,7 +31,7 @@ from tracekit.store.records import (
 )
 from tracekit.store.rows import TRACE_COLUMNS, TRACES, find_head, plain_id, trace_record
 from tracekit.store.search import conditions, newest_first, oldest_first
-from tracekit.store.texts import TextReader, find_trace
+from tracekit.store.texts import ReadFrames, TextReader, find_trace
 
 __all__ = ["TraceStore"]
 
@@ -53,12 +53,15 @@ class TraceStore(Questions):
     it, NotFound is raised.
     """
 
-    def __init__(self, database: Database, *, on_deleted: OnDeleted | None = None) -> None:
-        """`on_deleted` hears the ids of traces that were deleted here and did not run. It must not raise."""
+    def __init__(
+        self, database: Database, *, on_deleted: OnDeleted | None = None, read_frames: ReadFrames | None = None
+    ) -> None:
+        """`on_deleted` hears the ids of traces that were deleted here and did not run. It must not raise.
+        `read_frames` tells what a trace says whose texts are not stored, since it runs or its process died."""
         super().__init__(database)
         self.database = database
         self._events = EventReader(database)
-        self._texts = TextReader(database)
+        self._texts = TextReader(database, self._events, read_frames)
         self._body = BodyReader(database)
         self._deleter = Deleter(database, on_deleted)
 
@@ -172,7 +175,7 @@ class TraceStore(Questions):
     # Texts
 
     def texts(self, trace_id: str) -> Texts:
-        """Prompt, answer and reasoning, as far as they are written."""
+        """Prompt, answer and reasoning, as far as they were said until now."""
         return self._texts.texts(trace_id)
 
     def snapshot(self, trace_id: str) -> Snapshot:
@@ -194,8 +197,13 @@ class TraceStore(Questions):
         return self._body.messages(trace_id)
 
     def is_exact(self, trace_id: str) -> bool:
-        """Whether `body` is what the app sent, byte for byte: nothing was cut, redacted, dropped or deleted."""
+        """Whether `body` is what the app sent, byte for byte: nothing was cut, redacted, dropped or deleted, and the
+        end was seen. False while the trace runs, and where its process died."""
         return self._body.is_exact(trace_id)
+
+    def is_unchanged(self, trace_id: str) -> bool:
+        """Whether `body` is the beginning of what the app sent, byte for byte; all of it where `is_exact` says so."""
+        return self._body.is_unchanged(trace_id)
 
     # Deleting
 
