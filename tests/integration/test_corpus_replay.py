@@ -1,9 +1,10 @@
 """Recorded provider streams, replayed by a real server: the client's bytes, the stored body and the frames joined are
-the bytes of the file."""
+the bytes of the file. What the stored frames say is what the stream said."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace as with_
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from serving import serve
 from stream_corpus import RecordedStream, cases, frames_of, recorded_streams
 
 from tracekit import Recorder, TraceMiddleware
+from tracekit.texts_of_frames import texts_of_frames
 from tracekit.types import Framing
 
 _TYPES = {".sse": "text/event-stream", ".ndjson": "application/x-ndjson", ".txt": "text/plain"}
@@ -79,3 +81,5 @@ def test_a_provider_stream_is_the_same_at_the_client_and_in_the_store(
         assert (trace.bytes_seen, trace.events_dropped, trace.payloads_cut) == (len(sent), 0, 0)
         assert trace.framing == (Framing.SSE if stream.path.suffix == ".sse" else Framing.NDJSON)
         assert recorder.store.is_exact(trace_id)
+        told, stored = recorder.store.iterate_events(trace_id), recorder.store.texts(trace_id)
+        assert texts_of_frames(recorder.plugins, trace.framing, told) == with_(stored, prompt="")
