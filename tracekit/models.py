@@ -243,7 +243,7 @@ class TaskTraceSpan(Table, table=True):
 
 
 class TaskTraceIngested(Table, table=True):
-    """An event that another program sent under an id of its own, and the number that it got."""
+    """An event that another program sent under an id of its own, by a digest of that, and the number that it got."""
 
     __tablename__: ClassVar[Any] = "task_trace_ingested"
     __table_args__ = ({"sqlite_with_rowid": False},)

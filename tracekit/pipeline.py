@@ -40,6 +40,12 @@ from tracekit.types import EndReason, EventType, TraceStatus
 
 __all__ = ["TracePipeline"]
 
+# These endings say why; for others the error does.
+_CODES_OF_ENDINGS = {
+    EndReason.CLIENT_DISCONNECTED: "CLIENT_DISCONNECTED",
+    EndReason.SERVER_CANCELLED: "CANCELLED",
+}
+
 
 # Rows of one trace that are written while it runs, before they are merged into fewer.
 _SEAL_AFTER_ROWS = 64
@@ -280,8 +286,8 @@ class TracePipeline:
     def _reason_code(self, reason: EndReason) -> str | None:
         if reason.status is TraceStatus.COMPLETED:
             return None
-        if reason is EndReason.CLIENT_DISCONNECTED:
-            return "CLIENT_DISCONNECTED"
+        if reason in _CODES_OF_ENDINGS:
+            return _CODES_OF_ENDINGS[reason]
         return self._plugins.classify_error(self._row["error"] or reason.value, self._row["http_status"]).code
 
     # Giving rows

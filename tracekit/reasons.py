@@ -32,6 +32,7 @@ REASONS: dict[str, Reason] = {
         Reason("DEADLOCK", "transient", "Try again; take locks in one order everywhere."),
         Reason("RATE_LIMITED", "transient", "Wait as long as the provider says, then try again with fewer requests."),
         Reason("CLIENT_DISCONNECTED", "transient", "Nothing: the client left."),
+        Reason("CANCELLED", "transient", "Nothing, if it was meant: the work was stopped from outside."),
         Reason("UNEXPECTED_ERROR", "unknown", "Read the error and the events before it."),
     )
 }

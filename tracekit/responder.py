@@ -183,6 +183,9 @@ class Responder:
         http.status, http.response_headers = _status(message["status"]), headers
         trace.append_event(EventType.RESPONSE_STARTED, {})
         self._register(trace)
+        if http.method == "HEAD":
+            # What the app sends as a body goes no further than the server.
+            self._last_body(trace)
         return trace.decision is not None
 
     def _file_sent(self, trace: TaskTraceRecorder, message: Message) -> None:

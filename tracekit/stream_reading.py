@@ -116,7 +116,12 @@ class StreamReading:
         self._facts.end(offset)
         summary = self._decoder.transcript.summary()
         if any((summary.model, summary.finish_reason, summary.text, summary.tool_calls)):
-            said = {"model": summary.model, "finish_reason": summary.finish_reason, "wire_format": self.wire_format}
+            said = {
+                "model": summary.model,
+                "finish_reason": summary.finish_reason,
+                "wire_format": self.wire_format,
+                "ended": summary.ended,
+            }
             self._derived(offset, EventType.LLM_CALL_COMPLETED, said)
         if summary.usage:
             self._derived(offset, EventType.USAGE, summary.usage)

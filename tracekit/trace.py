@@ -312,7 +312,9 @@ class NullTrace(Milestones):
     def log(self, event_type: str, /, **payload: Any) -> None:
         """Nothing."""
 
-    def annotate(self, **ids: str | None) -> None:
+    def annotate(
+        self, *, session_id: str | None = None, message_id: str | None = None, client_message_id: str | None = None
+    ) -> None:
         """Nothing."""
 
     def workspace(self) -> Path | None:

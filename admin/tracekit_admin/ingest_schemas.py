@@ -77,6 +77,11 @@ _Name = Annotated[str, Field(min_length=1, max_length=256)]
 _Text = Annotated[str, Field(max_length=65536)]
 
 
+def _require_order(started_at: int | None, ended_at: int | None) -> None:
+    if started_at is not None and ended_at is not None and ended_at < started_at:
+        raise ValueError("ended_at lies before started_at")
+
+
 class _Told(BaseModel):
     """A JSON object that holds these fields and no others, each of its own type."""
 
@@ -107,6 +112,7 @@ class IngestTrace(_Told):
 
     @model_validator(mode="after")
     def _ends_coherently(self) -> Self:
+        _require_order(self.started_at, self.ended_at)
         if self.status is TraceStatus.RUNNING:
             if any((self.end_reason, self.reason_code, self.error is not None, self.ended_at is not None)):
                 raise ValueError("end_reason, reason_code, error and ended_at need a status other than running")
@@ -164,6 +170,7 @@ class IngestSpan(_Told):
     def _is_coherent(self) -> Self:
         if self.parent_span_id == self.span_id:
             raise ValueError("a span is not its own parent")
+        _require_order(self.started_at, self.ended_at)
         if self.ended_at is not None and self.status is not None and self.status not in FINAL_STATUSES:
             raise ValueError(f"a span that has ended is not {self.status}")
         return self

@@ -149,7 +149,7 @@ async def _body(operation: Operation, request: Request) -> BaseModel:
 
 def _object(document: bytes) -> dict[str, Any]:
     try:
-        value = json_text.decode(document)
+        value = json_text.decode(document.decode())
     except ValueError as error:
         raise Problem(400, f"The body is not JSON: {str(error)[:200]}") from None
     if not isinstance(value, dict):

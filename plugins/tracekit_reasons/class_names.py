@@ -8,10 +8,10 @@ __all__ = ["code_of_class_name"]
 
 _CODES = {
     # The standard library, asyncio, anyio, concurrent.futures
-    "CancelledError": "CLIENT_DISCONNECTED",
+    "CancelledError": "CANCELLED",
     "ClientDisconnect": "CLIENT_DISCONNECTED",
     "ClientDisconnected": "CLIENT_DISCONNECTED",
-    "GeneratorExit": "CLIENT_DISCONNECTED",
+    "GeneratorExit": "CANCELLED",
     "FileNotFoundError": "MISSING_FILE",
     "NotADirectoryError": "MISSING_FILE",
     "ModuleNotFoundError": "MISSING_FILE",

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from admin_server import BEARER, TOKEN, Serve, recording_into, wait_until
 from recorders import EVERYTHING, events
+from sqlalchemy import text
 
 from tracekit import Recorder
 from tracekit.ids import new_id
@@ -22,6 +23,7 @@ from tracekit_admin.ingest_schemas import IngestResult
 
 INGEST = "/api/task-trace/ingest"
 SPAN = "00f067aa0ba902b7"
+NOON = 1_750_000_000_000_000
 
 
 @pytest.fixture
@@ -113,6 +115,11 @@ def test_many_clients_append_to_one_trace_at_once(address: str, recorder: Record
         ({"trace": {}, "events": [{"type": "log"}] * 1001}, "events"),
         ({"trace": {}, "spans": [{"span_id": SPAN, "step_name": "x", "parent_span_id": SPAN}]}, "spans.0"),
         ({"trace": {"status": "asleep"}}, "trace.status"),
+        ({"trace": {"status": "completed", "started_at": NOON, "ended_at": NOON - 1}}, "trace"),
+        (
+            {"trace": {}, "spans": [{"span_id": SPAN, "step_name": "x", "started_at": NOON, "ended_at": 10**15}]},
+            "spans.0",
+        ),
         ({"trace": {"status": "running", "error": "x"}}, "trace"),
         ({"trace": {"colour": "red"}}, "trace.colour"),
     ],
@@ -138,6 +145,7 @@ def test_what_cannot_be_taken_is_refused_whole_and_named(
         b"[" * 100_000,
         b'{"trace": {"metadata": {"n": ' + b"9" * 5000 + b"}}}",
         b'{"trace": NaN}',
+        b'{"trace": {"name": "caf\xe9"}}',
     ],
 )
 def test_rubbish_is_refused(admin: httpx.Client, content: bytes) -> None:
@@ -182,10 +190,13 @@ def test_secrets_are_masked_before_they_are_stored(admin: httpx.Client, recorder
         admin,
         {
             "trace": {"metadata": {"api_key": secret}, "name": f"run with {secret}"},
-            "events": [{"type": "log", "payload": {"text": f"key {secret}"}}],
+            "events": [{"id": f"call-{secret}", "type": "log", "payload": {"text": f"key {secret}"}}],
             "spans": [{"span_id": SPAN, "step_name": "call", "input": {"authorization": f"Bearer {secret}"}}],
         },
     )
+    assert taken["events"][0]["id"] == f"call-{secret}"
+    with recorder.database.reading() as connection:
+        assert secret not in str(connection.execute(text("SELECT * FROM task_trace_ingested")).all())
     assert secret not in admin.get(f"/api/task-trace/{taken['trace_id']}").text
     assert secret not in admin.get(f"/api/task-trace/{taken['trace_id']}/spans/{SPAN}").text
     path = recorder.database.path()

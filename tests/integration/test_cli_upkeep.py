@@ -160,6 +160,7 @@ def test_doctor_names_all_that_keeps_a_request_from_being_recorded(sqlite: Datab
         told = on(sqlite, "doctor", "--json", TRACEKIT_ENVIRONMENT="prod").out.splitlines()
         notes = [finding for finding in map(json.loads, told) if finding["check"] == "settings"]
         assert any(setting in note["advice"] for note in notes), setting
+        assert any("is not seen from here" in note["found"] for note in notes)
         on(sqlite, "settings", "set", setting)
     assert "every request is recorded, in prod" in on(sqlite, "doctor", TRACEKIT_ENVIRONMENT="prod").out
 

@@ -274,7 +274,7 @@ def test_what_an_app_logs_may_be_anything(recorder: Recorder):
         trace.log("test.list", value=growing)
         growing.append(2)
         trace.log("test.object", value=object())
-        trace.log("test.hostile", value=Hostile())
+        trace.log("test.hostile", value=Hostile(), whole=True)
         trace.log("test.nan", value=float("nan"), text="\ud800 \0", number=10**400)
         trace.log("x" * 1000)
         trace.log(7)  # type: ignore[arg-type]
@@ -290,5 +290,6 @@ def test_what_an_app_logs_may_be_anything(recorder: Recorder):
         "test.list", "test.object", "test.hostile", "test.nan", "x" * 64, "7",
     ]  # fmt: skip
     assert logged[0].payload == {"value": [1]}
+    assert logged[2].payload == {"value": "<Hostile that cannot be read: RuntimeError>", "whole": True}
     trace = recorder.store.get(trace_id)
     assert (trace.session_id, trace.message_id) == ("s" * 256, "5")

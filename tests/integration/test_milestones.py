@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
+import pytest
 from recorded_runs import Play
 
 from tracekit import current_trace
-from tracekit.trace import NO_TRACE
+from tracekit.trace import NO_TRACE, NullTrace, TaskTraceRecorder
 
 
 def tell_everything(trace: Any) -> None:
@@ -48,6 +50,15 @@ def test_where_nothing_is_recorded_they_do_nothing():
     """The same code runs with recording off."""
     tell_everything(NO_TRACE)
     tell_everything(current_trace())
+
+
+def test_what_a_trace_does_not_take_nothing_takes():
+    """A typing error is seen at once, and not on the day on which recording is switched on."""
+    with pytest.raises(TypeError, match="nope"):
+        current_trace().annotate(nope="x")  # type: ignore[call-arg]
+    told = {name for name in vars(TaskTraceRecorder) if not name.startswith("_")}
+    for name in set(vars(NullTrace)) & told - {"recording", "trace_id"}:
+        assert signature(getattr(NullTrace, name)) == signature(getattr(TaskTraceRecorder, name)), name
 
 
 def test_events_carry_the_phase_in_which_they_happen(play: Play):

@@ -200,7 +200,7 @@ def test_a_cancelled_step_is_cancelled_and_has_not_failed(play: Play):
             await task
 
     span = play(work).span("slow")
-    assert (span["status"], span["reason_code"]) == ("canceled", "CLIENT_DISCONNECTED")
+    assert (span["status"], span["reason_code"]) == ("canceled", "CANCELLED")
 
 
 def test_an_error_without_words_of_its_own_harms_nothing(play: Play):

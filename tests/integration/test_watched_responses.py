@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from asgi import END, Outcome, body, http_scope, run, start, streams
 from chat_events import event
-from recorders import recording, traces
+from recorders import recording, traces, written
 
 from tracekit import Recorder, TraceMiddleware
 from tracekit.errors import ConfigurationError
@@ -42,6 +42,16 @@ def test_the_header_can_be_renamed_and_switched_off(recorder: Recorder):
     assert named.header("x-flight") is not None
     assert [name for name, _ in silent.sent[0]["headers"]] == [b"content-type"]
     assert len(traces(recorder)) == before + 2
+
+
+def test_the_body_of_an_answer_to_head_is_not_told_as_sent(recorder: Recorder):
+    """An app may send one; the server throws it away."""
+    app = TraceMiddleware(CHAT, recorder)
+    outcome = run(app, scope=http_scope(method="HEAD"))
+    written(recorder)
+    trace = recorder.store.get(str(outcome.header("x-trace-id")))
+    assert outcome.body
+    assert (trace.status, trace.frames, trace.bytes_seen) == ("completed", 0, 0)
 
 
 @pytest.mark.parametrize("name", ["X Trace", "X\r\nY: z", "X-追踪", "Transfer-Encoding"])

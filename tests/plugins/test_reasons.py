@@ -45,8 +45,8 @@ def raised_from(outer: BaseException, inner: BaseException) -> BaseException:
     [
         (TimeoutError(), "TIMEOUT"),
         (concurrent.futures.TimeoutError(), "TIMEOUT"),
-        (asyncio.CancelledError(), "CLIENT_DISCONNECTED"),
-        (GeneratorExit(), "CLIENT_DISCONNECTED"),
+        (asyncio.CancelledError(), "CANCELLED"),
+        (GeneratorExit(), "CANCELLED"),
         (ClientDisconnect(), "CLIENT_DISCONNECTED"),
         (FileNotFoundError(errno.ENOENT, "gone"), "MISSING_FILE"),
         (PermissionError(), "PERMISSION_DENIED"),

@@ -162,9 +162,18 @@ def _settings(database: Database) -> Iterator[Finding]:
     kept_out = conditions(store.current, environment)
     for condition in kept_out:
         yield _CONDITIONS[condition]
+    if kept_out and any(setting.source != "database" for setting in store.describe()):
+        yield _UNSEEN
     if not kept_out:
         yield Finding("settings", "ok", f"every request is recorded, in {environment}")
 
+
+_UNSEEN = Finding(
+    "settings",
+    "note",
+    "what Recorder(settings=...) says in the app holds for what nobody has changed yet, and is not seen from here",
+    "the app's own /api/settings/system shows it",
+)
 
 _CONDITIONS = {
     "disabled": Finding("settings", "note", "recording is off", "tracekit settings set enabled=true"),

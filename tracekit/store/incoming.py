@@ -32,6 +32,7 @@ class IncomingEvent(NamedTuple):
     payload: str
     cut: bool
     id: str | None = None
+    """What the program's own id is known by; told once more, the event is stored no second time."""
     span_id: str | None = None
     phase: str | None = None
     step: dict[str, Any] | None = None
