@@ -236,7 +236,7 @@ def test_a_snapshot_says_how_a_trace_stands(admin: httpx.Client, recorder: Recor
     SnapshotDocument.model_validate_json(answer.content, strict=True)
     snapshot = answer.json()
     assert snapshot["trace"]["status"] == "running"
-    assert snapshot["texts"] == texts
+    assert snapshot["texts"] == {**texts, "whole": True}
     assert [(call["id"], call["name"]) for call in snapshot["open_tool_calls"]] == [("c1", "search")]
     assert snapshot["event_counts"] == {"stream.frame": 3, "tool.started": 1}
     assert snapshot["next_seq"] == 4

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace as with_
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from admin_server import wait_until
 from recorders import body as stored_body
 from recorders import frames, recording, written
 from serving import serve
@@ -37,6 +39,12 @@ async def replay(scope: Any, receive: Any, send: Any) -> None:
     for part in parts(stream, int(scope["query_string"])):
         await send({"type": "http.response.body", "body": part, "more_body": True})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def has_ended(recorder: Recorder, trace_id: str) -> bool:
+    """The client has the last byte before the app's end is noted."""
+    written(recorder)
+    return recorder.store.get(trace_id).status != "running"
 
 
 def parts(stream: RecordedStream, size: int) -> Iterator[bytes]:
@@ -74,7 +82,7 @@ def test_a_provider_stream_is_the_same_at_the_client_and_in_the_store(
         response = client.post(f"/replay/{number}?{size}")
         assert response.content == sent
         trace_id = response.headers["x-trace-id"]
-        written(recorder)
+        wait_until(partial(has_ended, recorder, trace_id))
         assert stored_body(recorder, trace_id) == sent
         assert b"".join(frames(recorder, trace_id)) == sent
         trace = recorder.store.get(trace_id)
