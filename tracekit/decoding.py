@@ -7,7 +7,7 @@ Nothing here knows a vendor.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeGuard
 
@@ -27,6 +27,7 @@ __all__ = [
     "Frame",
     "ModelNamed",
     "Noted",
+    "QuickDecoder",
     "Reasoning",
     "Refusal",
     "StreamHead",
@@ -265,6 +266,16 @@ class Decoder(Protocol):
 
     def finish(self) -> Iterable[Fact]:
         """Facts that are known only once the stream has ended, however it ended."""
+
+
+class QuickDecoder(Decoder, Protocol):
+    """A decoder that may read the usual frames of its format many at a time."""
+
+    def feed_plain(self, data: Sequence[bytes]) -> Sequence[Sequence[Fact]] | None:
+        """The facts of server-sent events that have one data line each, and nothing else.
+
+        None: they are to be fed one by one; nothing may have changed by then. Raises nothing.
+        """
 
 
 @dataclass(frozen=True, slots=True)

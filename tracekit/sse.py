@@ -10,7 +10,17 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-__all__ = ["BOM", "Fields", "are_plain", "is_keepalive", "is_plain", "next_boundary", "parse_fields", "plain_data"]
+__all__ = [
+    "BOM",
+    "Fields",
+    "all_plain_data",
+    "are_plain",
+    "is_keepalive",
+    "is_plain",
+    "next_boundary",
+    "parse_fields",
+    "plain_data",
+]
 
 BOM = b"\xef\xbb\xbf"
 
@@ -52,6 +62,13 @@ def are_plain(raws: Sequence[bytes]) -> bool:
 def plain_data(raw: bytes) -> bytes:
     """The data of an event that `is_plain`."""
     return raw[6:-2] if raw.startswith(b"data: ") else raw[5:-2]
+
+
+def all_plain_data(raws: Sequence[bytes]) -> list[bytes]:
+    """The data of events of which each `is_plain`."""
+    if {raw[5:6] for raw in raws} == {b" "}:
+        return [raw[6:-2] for raw in raws]
+    return list(map(plain_data, raws))
 
 
 def parse_fields(raw: bytes) -> Fields:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import chain
+from typing import cast
 
 from tracekit.decoding import Claim, Decoder, Fact, Frame, StreamHead, Unreadable
 from tracekit.fence import pass_interrupt
@@ -36,6 +38,7 @@ class StreamDecoder:
         self._head = head
         self._plugin = ""
         self._decoder: Decoder | None = None
+        self._feed_plain: Callable[[Sequence[bytes]], Sequence[Sequence[Fact]] | None] | None = None
         self._waiting: list[Frame] = []
 
     def feed(self, frame: Frame) -> list[Sequence[Fact]]:
@@ -79,6 +82,7 @@ class StreamDecoder:
     def _take(self, claim: Claim) -> None:
         decoder = claim.decoder()
         self.wire_format, self._decoder = str(decoder.wire_format), decoder
+        self._feed_plain = getattr(decoder, "feed_plain", None)
 
     def read(self, frame: Frame) -> Sequence[Fact]:
         """The facts of a frame, once it is known who can read it."""
@@ -102,6 +106,21 @@ class StreamDecoder:
                 self._unread(error)
                 facts = ()
             yield facts
+
+    def read_plain(self, data: Sequence[bytes]) -> Sequence[Sequence[Fact]] | None:
+        """The facts of events that have one data line each, all at once; None: they are to be read one by one."""
+        if self._feed_plain is None:
+            return None
+        read = self._fence.call(self._plugin, "Decoder.feed_plain", partial(self._feed_plain, data))
+        if read is None or len(read) != len(data):
+            return None
+        try:
+            self.transcript.add_all(chain.from_iterable(read))
+        except TypeError as error:
+            self._fence.note(self._plugin, "Decoder.feed_plain", error)
+            self.undecoded += len(data)
+            return [()] * len(data)
+        return cast(Sequence[Sequence[Fact]], read)
 
     def _unread(self, error: BaseException) -> None:
         self.undecoded += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from tracekit.decoding import Fact, Frame, StreamHead, Text
@@ -11,7 +11,7 @@ from tracekit.numbered_rows import OutEvent
 from tracekit.outbox import Outbox, OutFrame
 from tracekit.plugins import PluginHost
 from tracekit.said_calls import SaidCalls
-from tracekit.sse import plain_data
+from tracekit.sse import all_plain_data
 from tracekit.stream_decoder import StreamDecoder
 from tracekit.stream_facts import StreamFacts
 from tracekit.trace import TraceInfo
@@ -64,13 +64,23 @@ class StreamReading:
             self.read(items[one_by_one])
             one_by_one += 1
         items = items[one_by_one:]
+        if not items:
+            return
         told = self._facts
-        frames = [Frame(raw := item.raw, _SSE, item.offset_us, plain_data(raw)) for item in items]
-        for item, facts in zip(items, self._decoder.read_all(frames), strict=True):
+        for item, facts in zip(items, self._facts_of(items), strict=True):
             item.facts = facts
             if len(facts) == 1 and type(facts[0]) is Text and told.has_preview:
                 continue
             self._take(item, facts)
+
+    def _facts_of(self, items: Sequence[OutFrame]) -> Iterable[Sequence[Fact]]:
+        raws = [item.raw for item in items]
+        data = all_plain_data(raws)
+        read = self._decoder.read_plain(data)
+        if read is not None:
+            return read
+        pieces = zip(raws, items, data, strict=True)
+        return self._decoder.read_all(Frame(raw, _SSE, item.offset_us, said) for raw, item, said in pieces)
 
     def _read(self, item: OutFrame, frame: Frame) -> None:
         if self._decoder.settled:

@@ -139,11 +139,19 @@ class Transcript:
         Raises:
             TypeError: one is no fact, or its text is no text; those before it are taken.
         """
+        choice: int | None = None
+        part: Hashable = None
+        pieces: list[str] = []
         for fact in facts:
-            if type(fact) is Text:
-                _add_piece(self._text, fact)
-            else:
+            if type(fact) is not Text:
                 self.add(fact)
+            elif fact.choice == choice and fact.part == part and type(fact.text) is str:
+                # Nearly always it belongs to the same part as the text before.
+                pieces.append(fact.text)
+            else:
+                _add_piece(self._text, fact)
+                choice, part = fact.choice, fact.part
+                pieces = self._text[choice, part]
 
     def add(self, fact: Fact) -> None:
         """Take one fact.

@@ -12,7 +12,7 @@ Where dialects differ from https://platform.openai.com/docs/api-reference/chat-s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from tracekit.decoding import (
@@ -32,7 +32,7 @@ from tracekit_openai.chat_tools import ChatToolCalls
 from tracekit_openai.content import content_facts, reasoning_text
 from tracekit_openai.failures import failure_of, reported_failure
 from tracekit_openai.markers import marker_of
-from tracekit_openai.plain_chunk import plain_text
+from tracekit_openai.plain_chunk import plain_texts
 from tracekit_openai.usage import token_counts
 
 __all__ = ["ChatDecoder"]
@@ -59,13 +59,17 @@ class ChatDecoder:
         Raises:
             Unreadable: the frame is no JSON object, or one that neither answers nor fails.
         """
-        if self._model_known and (said := plain_text(frame.data)) is not None:
-            text, number = said
-            if number not in self._running:
-                self._running.add(number)
-                self._has_deltas = True
-            return (Text(text, None, number),) if text else ()
-        return self._read_chunk(frame)
+        read = self.feed_plain((frame.data,))
+        return self._read_chunk(frame) if read is None else read[0]
+
+    def feed_plain(self, data: Sequence[bytes]) -> Sequence[Sequence[Fact]] | None:
+        """The facts of chunks that are nothing but a piece of text each; None if one is more."""
+        said = plain_texts(data) if self._model_known else None
+        if said is None:
+            return None
+        self._running.update([number for _, number in said])
+        self._has_deltas = True
+        return [(Text(text, None, number),) if text else () for text, number in said]
 
     def _read_chunk(self, frame: Frame) -> Iterable[Fact]:
         try:

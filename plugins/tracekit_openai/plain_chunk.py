@@ -6,9 +6,11 @@ dictionaries of everything in it; whatever else stands in a chunk makes it anoth
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
-__all__ = ["plain_text"]
+__all__ = ["plain_texts"]
 
 
 class _Delta(msgspec.Struct, forbid_unknown_fields=True):
@@ -37,11 +39,13 @@ class _Chunk(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Chunk)
 
 
-def plain_text(data: bytes) -> tuple[str, int] | None:
-    """The text of a chunk and the number of the answer that it belongs to; None for any other chunk."""
+def plain_texts(data: Sequence[bytes]) -> list[tuple[str, int]] | None:
+    """Of each chunk its text, and the number of the answer that it belongs to; None if one of them is another chunk."""
+    decode = _decoder.decode
     try:
-        chunk = _decoder.decode(data)
+        choices = [decode(chunk).choices[0] for chunk in data]
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
-    choice = chunk.choices[0]
-    return (choice.delta.content, choice.index) if choice.index >= 0 else None
+    if any(choice.index < 0 for choice in choices):
+        return None
+    return [(choice.delta.content, choice.index) for choice in choices]

@@ -506,3 +506,17 @@ def test_the_short_way_for_plain_chunks_reads_what_the_long_way_reads(chunks: li
                 outcomes.append(("unreadable", str(problem)))
         assert outcomes[0] == outcomes[1], part
     assert tuple(short.finish()) == tuple(long.finish())
+
+
+@given(st.lists(CHUNKS, max_size=5))
+def test_many_chunks_at_once_say_what_each_says(chunks: list[Any]) -> None:
+    """Those of which each is a piece of text and nothing else; others are left to be read one by one."""
+    together, apart = tracekit_openai.ChatDecoder(), tracekit_openai.ChatDecoder()
+    begin = {"model": "m", "choices": []}
+    for decoder in (together, apart):
+        list(decoder.feed(Frame(b"data: " + json.dumps(begin).encode() + b"\n\n", Framing.SSE)))
+    data = [json.dumps(chunk).encode() for chunk in chunks]
+    read = together.feed_plain(data)
+    if read is not None:
+        frames = [Frame(b"data: " + document + b"\n\n", Framing.SSE) for document in data]
+        assert [tuple(facts) for facts in read] == [tuple(apart._read_chunk(frame)) for frame in frames]
