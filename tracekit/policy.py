@@ -5,7 +5,7 @@ from __future__ import annotations
 from tracekit.config import SystemSettings
 from tracekit.types import Actor, Decision
 
-__all__ = ["conditions", "should_enable_task_trace"]
+__all__ = ["allows", "conditions", "should_enable_task_trace"]
 
 
 def should_enable_task_trace(
@@ -25,6 +25,11 @@ def should_enable_task_trace(
     if requested is not None:
         return Decision(requested, "requested" if requested else "declined")
     return Decision(settings.task_trace_default_on, "default_on" if settings.task_trace_default_on else "not_requested")
+
+
+def allows(settings: SystemSettings, environment: str) -> bool:
+    """Whether anything may be recorded in this environment."""
+    return settings.task_trace_enabled and settings.task_trace_env in (environment, "both")
 
 
 def conditions(settings: SystemSettings, environment: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ from tracekit.background_job import BackgroundJob
 from tracekit.budget import Budget
 from tracekit.config import InitialSettings, Options, SystemSettings, load
 from tracekit.daily_backup import DailyBackup
+from tracekit.deciding import Deciding, Identify
 from tracekit.disk_watch import DiskWatch
 from tracekit.errors import ConfigurationError
-from tracekit.fence import in_words, pass_interrupt, why_not_plain, wrong_answer
+from tracekit.fence import in_words, why_not_plain
 from tracekit.health import DropHealth, Health, ProcessHealth
 from tracekit.health_report import database_health, report, writer_health
 from tracekit.housekeeping import Housekeeper
@@ -29,8 +30,8 @@ from tracekit.left_spools import LeftSpools
 from tracekit.lifetime import follow
 from tracekit.lineage import environment_lineage, inherited, lineage_of
 from tracekit.liveness import ProcessRegistry
+from tracekit.open_traces import OpenTraces
 from tracekit.plugins import PluginHost
-from tracekit.policy import should_enable_task_trace
 from tracekit.retention import RetentionSweeper
 from tracekit.runs import Run
 from tracekit.settings_store import SettingsStore
@@ -42,18 +43,15 @@ from tracekit.store.spool_file import SpoolOwner
 from tracekit.store.writes import BatchWriter
 from tracekit.texts_of_frames import texts_of_frames
 from tracekit.trace import HttpHead, TaskTraceRecorder
-from tracekit.types import Actor, Decision, EventType, Scope
+from tracekit.types import EventType
 from tracekit.version import VERSION
 from tracekit.workspaces import Workspaces
-from tracekit.writer import FlushResult, Sink, Writer
+from tracekit.write_counters import FlushResult
+from tracekit.writer import Sink, Writer
 
 __all__ = ["Recorder"]
 
 logger = logging.getLogger("tracekit")
-
-Identify = Callable[[Scope], Actor | None]
-
-_DISK_SHORT = "disk_short"
 
 # Longest that an app's start-up waits for the recorder.
 _START_S = 3.0
@@ -129,25 +127,41 @@ class Recorder:
         self._registry = ProcessRegistry(
             self.database, self.process_id, role=self.options.role, version=self.options.version
         )
+        self.deciding = Deciding(
+            self.options.environment,
+            self.settings,
+            self.plugins,
+            self._disk,
+            identify=self._identify,
+            is_settled=lambda: self._housekeeper.settled,
+            on_fault=self.note_internal_error,
+        )
         self._batches = BatchWriter(self.database, self.process_id, self._registry.claim)
         folder = spool_folder(self.options.spool_dir, self.database)
         owner = SpoolOwner.here(self.process_id, self.options.role, self.options.version, self.database.name)
         self._housekeeper = Housekeeper(self.database, self.settings, self._registry, *self._jobs(folder))
-        sink = Sink(self._is_ready, self._batches.write, self._seal)
         self.writer = Writer(
-            sink,
+            Sink(self._is_ready, self._batches.write, self._seal),
             self.budget,
             Spool(folder, self.options.spool_bytes, owner),
-            plugins=self.plugins,
+            self._open_traces(),
             settings=lambda: self.settings.current,
-            decide=self._decide_late,
-            process_id=self.process_id,
-            heartbeat_us=int(self.options.span_heartbeat_s * 1_000_000),
+            on_fault=self.note_internal_error,
         )
-        self.writer.on_fault = self.note_internal_error
         self._housekeeper.each_second = self._watch
         self._housekeeper.counters = self._counters
         self._watching = True
+
+    def _open_traces(self) -> OpenTraces:
+        return OpenTraces(
+            self.budget,
+            self.plugins,
+            settings=lambda: self.settings.current,
+            decide=self.deciding.decide_late,
+            process_id=self.process_id,
+            heartbeat_us=int(self.options.span_heartbeat_s * 1_000_000),
+            on_fault=self.note_internal_error,
+        )
 
     def _jobs(self, spools: Path | None) -> tuple[Sequence[BackgroundJob], threading.Event]:
         """The work that goes on beside, and what tells it to stop."""
@@ -285,62 +299,12 @@ class Recorder:
         process = {"pid": os.getpid(), "host": socket.gethostname(), "instance_id": self.process_id}
         options = {"role": self.options.role, "version": self.options.version}
         trace.append_event(EventType.PROCESS_STARTED, {**process, **options, **given})
-        trace.decision = self._decide_late(trace)
+        trace.decision = self.deciding.decide_late(trace)
         if trace.decision is not None and not trace.decision.record:
             trace.discard()
             return None
         self.register(trace)
         return trace
-
-    def decide(self, scope: Scope, trace: TaskTraceRecorder, requested: bool | None) -> Decision | None:
-        """Whether a request is recorded. None: the settings are not read yet; the writer decides when they are."""
-        trace.actor = self._actor(scope)
-        if not self._housekeeper.settled:
-            if trace.http is not None:
-                trace.http.scope = scope
-            return None
-        return self._decide(scope, trace, requested)
-
-    def _decide(self, scope: Scope, trace: TaskTraceRecorder, requested: bool | None) -> Decision:
-        decision = should_enable_task_trace(self.settings.current, self.options.environment, trace.actor, requested)
-        if decision.record:
-            decision = self.plugins.should_record(scope, trace.actor, decision)
-        return self._if_there_is_room(decision)
-
-    def _if_there_is_room(self, decision: Decision) -> Decision:
-        return Decision(False, _DISK_SHORT) if decision.record and self._disk.short else decision
-
-    def declined(self, decision: Decision) -> None:
-        """A trace is not recorded, and will not be."""
-        if decision.why == _DISK_SHORT:
-            self._disk.skipped += 1
-
-    def _decide_late(self, trace: TaskTraceRecorder) -> Decision | None:
-        if not self._housekeeper.settled:
-            return None
-        decision = self._decide_now(trace)
-        if not decision.record:
-            self.declined(decision)
-        return decision
-
-    def _decide_now(self, trace: TaskTraceRecorder) -> Decision:
-        if trace.http is None:
-            return self._if_there_is_room(Decision(self._allowed(), "run"))
-        requested = {"true": True, "false": False}.get(trace.notes.pop("requested", ""))
-        scope, trace.http.scope = trace.http.scope or {}, None
-        return self._decide(scope, trace, requested)
-
-    def _actor(self, scope: Scope) -> Actor | None:
-        """Who asks; nobody, and so no admin, where the function of the host fails."""
-        try:
-            actor = self._identify(scope)
-            if actor is not None and not isinstance(actor, Actor):
-                raise wrong_answer(actor, "Actor")
-        except BaseException as error:  # noqa: BLE001 - recording never reaches the chat
-            pass_interrupt(error)
-            self.note_internal_error("identify", error)
-            return None
-        return actor
 
     def register(self, trace: TaskTraceRecorder) -> None:
         """A trace is, or may be, recorded: its entries are to be written."""
@@ -370,12 +334,7 @@ class Recorder:
     def _update_watching(self) -> None:
         """Before the settings are read every request is watched, since it may turn out to be one to record."""
         usable = not self._housekeeper.refused
-        self._watching = usable and not self._closed and (self._allowed() or not self._housekeeper.settled)
-
-    def _allowed(self) -> bool:
-        """Whether the settings let anything be recorded here."""
-        settings = self.settings.current
-        return settings.task_trace_enabled and settings.task_trace_env in (self.options.environment, "both")
+        self._watching = usable and not self._closed and (self.deciding.is_allowed or not self._housekeeper.settled)
 
     def _watch(self) -> None:
         """Each second, on the housekeeping thread."""

@@ -218,13 +218,13 @@ class Responder:
         http = trace.http
         assert http is not None
         requested = requested_by(http.headers, b"".join(http.body))
-        decision = self._recorder.decide(self._scope, trace, requested)
+        decision = self._recorder.deciding.decide(self._scope, trace, requested)
         if decision is None:
             trace.notes["requested"] = "" if requested is None else str(requested).lower()
         elif decision.record or final:
             trace.decision = decision
             if not decision.record:
-                self._recorder.declined(decision)
+                self._recorder.deciding.declined(decision)
                 self._let_go(trace)
 
     def _register(self, trace: TaskTraceRecorder) -> None:

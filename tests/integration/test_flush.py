@@ -10,7 +10,7 @@ from chat_events import chunk
 from recorders import frames, only_trace, recording
 
 from tracekit import Recorder, TraceMiddleware
-from tracekit.writer import FlushResult
+from tracekit.write_counters import FlushResult
 
 UNKNOWN = b'data: {"v": 1}\n\n'
 KNOWN = chunk({"content": "a word"})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -183,14 +182,15 @@ def test_a_fault_of_our_own_in_the_writer_is_counted_and_the_thread_lives(
 ) -> None:
     """Whatever it derives from, in a place without a fence of its own."""
     with recording(url) as recorder:
-        sink, failures = recorder.writer._sink, [Odd("once")]
+        outage, failures = recorder.writer._outage, [Odd("once")]
+        is_ready = outage._is_ready
 
-        def ready() -> bool:
+        def fails_once() -> bool:
             if failures:
                 raise failures.pop()
-            return sink.ready()
+            return is_ready()
 
-        monkeypatch.setattr(recorder.writer, "_sink", replace(sink, ready=ready))
+        monkeypatch.setattr(outage, "_is_ready", fails_once)
         chat(recorder)
         assert only_trace(recorder).status == "completed"
         health = recorder.health()
