@@ -271,11 +271,9 @@ class Decoder(Protocol):
 class QuickDecoder(Decoder, Protocol):
     """A decoder that may read the usual frames of its format many at a time."""
 
-    def feed_plain(self, data: Sequence[bytes]) -> Sequence[Sequence[Fact]] | None:
-        """The facts of server-sent events that have one data line each, and nothing else.
-
-        None: they are to be fed one by one; nothing may have changed by then. Raises nothing.
-        """
+    def feed_plain(self, data: Sequence[bytes]) -> Sequence[Sequence[Fact]]:
+        """The facts of server-sent events that have one data line each, and nothing else: of the first of them, as
+        far as they are usual ones. That may be all or none; the next one is fed by itself."""
 
 
 @dataclass(frozen=True, slots=True)

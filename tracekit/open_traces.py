@@ -17,8 +17,10 @@ from tracekit.types import Decision, EndReason
 
 __all__ = ["OpenTraces", "Pending"]
 
-# Entries of one trace processed before the interpreter is offered to other threads: about 0.2 ms of work.
+# Entries of one trace that are processed in one go.
 _SLICE = 64
+# After so long the interpreter is offered to other threads: the event loop must not wait.
+_TURN_NS = 200_000
 # Bytes captured that go into one transaction, and so the longest it holds the database: some tens of milliseconds.
 _BATCH_BYTES = 4 * 1024 * 1024
 
@@ -60,6 +62,7 @@ class OpenTraces:
         self._undecided: list[TaskTraceRecorder] = []
         self._pipelines: dict[str, TracePipeline] = {}
         self._given_up: list[TaskTraceRecorder] = []
+        self._turn_began = 0
 
     def add(self, trace: TaskTraceRecorder) -> None:
         """A trace whose entries are to be written."""
@@ -128,11 +131,17 @@ class OpenTraces:
         cost, trace = 0, pipeline.trace
         while cost <= _BATCH_BYTES and (entries := trace.take(_SLICE)):
             cost += pipeline.process(entries)
-            time.sleep(0)
+            self._offer_turn()
         pipeline.tick(now)
         if pipeline.abandoned:
             pipeline.abandon(EndReason.RECORDING_FAILED, now)
         return cost
+
+    def _offer_turn(self) -> None:
+        now = time.monotonic_ns()
+        if now - self._turn_began >= _TURN_NS:
+            time.sleep(0)
+            self._turn_began = time.monotonic_ns()
 
     def _give_up(self, pipeline: TracePipeline, error: BaseException, batch: Batch) -> None:
         """End the record of a trace that could not be processed; what still comes of it is thrown away."""

@@ -17,7 +17,7 @@ __all__ = ["OutEvent", "OutFrame", "Outbox"]
 # Members of an enumeration are slow to reach through their class.
 _FRAME = ItemKind.FRAME
 
-_raw_of, _offset_of = attrgetter("raw"), attrgetter("offset_us")
+_raw_of, _offset_of, _is_redacted = attrgetter("raw"), attrgetter("offset_us"), attrgetter("redacted")
 
 
 class OutFrame(StreamItem):
@@ -84,10 +84,11 @@ class Outbox:
         """Mask the frames; how many may be stored."""
         before = list(map(_raw_of, frames))
         ready = self._mask.stream(frames, final=final)
-        for frame, raw in zip(frames, before, strict=True):
-            if frame.redacted:
-                frame.cut = frame.sent(len(raw))
-                self._is_plain = False
+        if any(map(_is_redacted, frames)):
+            for frame, raw in zip(frames, before, strict=True):
+                if frame.redacted:
+                    frame.cut = frame.sent(len(raw))
+            self._is_plain = False
         return ready
 
     def _number(self, ready: int) -> None:

@@ -38,7 +38,7 @@ class StreamDecoder:
         self._head = head
         self._plugin = ""
         self._decoder: Decoder | None = None
-        self._feed_plain: Callable[[Sequence[bytes]], Sequence[Sequence[Fact]] | None] | None = None
+        self._feed_plain: Callable[[Sequence[bytes]], Sequence[Sequence[Fact]]] | None = None
         self._waiting: list[Frame] = []
 
     def feed(self, frame: Frame) -> list[Sequence[Fact]]:
@@ -107,20 +107,19 @@ class StreamDecoder:
                 facts = ()
             yield facts
 
-    def read_plain(self, data: Sequence[bytes]) -> Sequence[Sequence[Fact]] | None:
-        """The facts of events that have one data line each, all at once; None: they are to be read one by one."""
+    def read_plain(self, data: Sequence[bytes]) -> Sequence[Sequence[Fact]]:
+        """The facts of events that have one data line each: of those at the beginning that can be read all at once,
+        perhaps none."""
         if self._feed_plain is None:
-            return None
-        read = self._fence.call(self._plugin, "Decoder.feed_plain", partial(self._feed_plain, data))
-        if read is None or len(read) != len(data):
-            return None
+            return ()
+        read = self._fence.call(self._plugin, "Decoder.feed_plain", partial(self._feed_plain, data), ())
         try:
             self.transcript.add_all(chain.from_iterable(read))
         except TypeError as error:
             self._fence.note(self._plugin, "Decoder.feed_plain", error)
             self.undecoded += len(data)
             return [()] * len(data)
-        return cast(Sequence[Sequence[Fact]], read)
+        return cast(Sequence[Sequence[Fact]], read[: len(data)])
 
     def _unread(self, error: BaseException) -> None:
         self.undecoded += 1

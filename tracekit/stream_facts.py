@@ -45,7 +45,7 @@ class StreamFacts:
         for fact in facts:
             if isinstance(fact, Text):
                 if not self.has_preview:
-                    self._first_text(offset_us, fact)
+                    self.first_text(offset_us, fact)
             elif isinstance(fact, Reasoning | Refusal):
                 self._said(offset_us, fact.text)
             elif isinstance(fact, ToolStarted | ToolFinished | ToolResult):
@@ -55,7 +55,8 @@ class StreamFacts:
                 self._failed = True
                 self._emit(offset_us, EventType.STREAM_ERROR, {"message": fact.message, "code": fact.code})
 
-    def _first_text(self, offset_us: int, fact: Text) -> None:
+    def first_text(self, offset_us: int, fact: Text) -> None:
+        """A text, while there is no preview yet."""
         self._said(offset_us, fact.text)
         if fact.choice == 0:
             self.preview = (self.preview + fact.text)[:PREVIEW_CHARACTERS]

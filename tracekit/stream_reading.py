@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any
 
 from tracekit.decoding import Fact, Frame, StreamHead, Text
@@ -22,6 +23,8 @@ __all__ = ["StreamReading"]
 
 # Members of an enumeration are slow to reach through their class.
 _SSE = Framing.SSE
+
+_RAW = attrgetter("raw")
 
 # Longest that frames wait for a decoder to recognise them.
 _RECOGNISE_US = 500_000
@@ -64,23 +67,31 @@ class StreamReading:
             self.read(items[one_by_one])
             one_by_one += 1
         items = items[one_by_one:]
-        if not items:
-            return
         told = self._facts
         for item, facts in zip(items, self._facts_of(items), strict=True):
             item.facts = facts
-            if len(facts) == 1 and type(facts[0]) is Text and told.has_preview:
-                continue
-            self._take(item, facts)
+            if len(facts) == 1 and type(text := facts[0]) is Text:
+                # A text means no event.
+                if not told.has_preview:
+                    told.first_text(item.offset_us, text)
+            else:
+                self._take(item, facts)
 
-    def _facts_of(self, items: Sequence[OutFrame]) -> Iterable[Sequence[Fact]]:
-        raws = [item.raw for item in items]
+    def _facts_of(self, items: Sequence[OutFrame]) -> list[Sequence[Fact]]:
+        """What the frames say. Where the decoder cannot read many at once, ever more are read one by one."""
+        raws = list(map(_RAW, items))
         data = all_plain_data(raws)
-        read = self._decoder.read_plain(data)
-        if read is not None:
-            return read
-        pieces = zip(raws, items, data, strict=True)
-        return self._decoder.read_all(Frame(raw, _SSE, item.offset_us, said) for raw, item, said in pieces)
+        facts: list[Sequence[Fact]] = []
+        apart = 1
+        while len(facts) < len(items):
+            read = self._decoder.read_plain(data[len(facts) :] if facts else data)
+            facts += read
+            apart = 1 if read else apart * 2
+            places = range(len(facts), min(len(facts) + apart, len(items)))
+            facts += self._decoder.read_all(
+                [Frame(raws[place], _SSE, items[place].offset_us, data[place]) for place in places]
+            )
+        return facts
 
     def _read(self, item: OutFrame, frame: Frame) -> None:
         if self._decoder.settled:

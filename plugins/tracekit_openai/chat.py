@@ -13,6 +13,7 @@ Where dialects differ from https://platform.openai.com/docs/api-reference/chat-s
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any
 
 from tracekit.decoding import (
@@ -32,11 +33,12 @@ from tracekit_openai.chat_tools import ChatToolCalls
 from tracekit_openai.content import content_facts, reasoning_text
 from tracekit_openai.failures import failure_of, reported_failure
 from tracekit_openai.markers import marker_of
-from tracekit_openai.plain_chunk import plain_texts
+from tracekit_openai.plain_chunk import plain_choices
 from tracekit_openai.usage import token_counts
 
 __all__ = ["ChatDecoder"]
 
+_INDEX = attrgetter("index")
 _REASONING = frozenset({"reasoning_content", "reasoning", "reasoning_text", "reasoning_details"})
 
 
@@ -60,16 +62,15 @@ class ChatDecoder:
             Unreadable: the frame is no JSON object, or one that neither answers nor fails.
         """
         read = self.feed_plain((frame.data,))
-        return self._read_chunk(frame) if read is None else read[0]
+        return read[0] if read else self._read_chunk(frame)
 
-    def feed_plain(self, data: Sequence[bytes]) -> Sequence[Sequence[Fact]] | None:
-        """The facts of chunks that are nothing but a piece of text each; None if one is more."""
-        said = plain_texts(data) if self._model_known else None
-        if said is None:
-            return None
-        self._running.update([number for _, number in said])
-        self._has_deltas = True
-        return [(Text(text, None, number),) if text else () for text, number in said]
+    def feed_plain(self, data: Sequence[bytes]) -> Sequence[Sequence[Fact]]:
+        """The facts of chunks that are nothing but a piece of text each, up to the first that is more."""
+        choices = plain_choices(data) if self._model_known else ()
+        if choices:
+            self._running.update(map(_INDEX, choices))
+            self._has_deltas = True
+        return [(Text(text, None, choice.index),) if (text := choice.delta.content) else () for choice in choices]
 
     def _read_chunk(self, frame: Frame) -> Iterable[Fact]:
         try:

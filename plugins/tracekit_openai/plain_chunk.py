@@ -7,10 +7,12 @@ dictionaries of everything in it; whatever else stands in a chunk makes it anoth
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import Annotated
 
 import msgspec
 
-__all__ = ["plain_texts"]
+__all__ = ["PlainChoice", "plain_choices"]
 
 
 class _Delta(msgspec.Struct, forbid_unknown_fields=True):
@@ -23,14 +25,16 @@ class _Delta(msgspec.Struct, forbid_unknown_fields=True):
     reasoning: None = None
 
 
-class _Choice(msgspec.Struct):
+class PlainChoice(msgspec.Struct):
+    """The one choice of such a chunk: a piece of text, and the number of the answer that it belongs to."""
+
     delta: _Delta
-    index: int
+    index: Annotated[int, msgspec.Meta(ge=0)]
     finish_reason: None = None
 
 
 class _Chunk(msgspec.Struct):
-    choices: tuple[_Choice]
+    choices: tuple[PlainChoice]
     usage: None = None
     error: msgspec.UnsetType = msgspec.UNSET
     x_groq: msgspec.UnsetType = msgspec.UNSET
@@ -39,13 +43,11 @@ class _Chunk(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Chunk)
 
 
-def plain_texts(data: Sequence[bytes]) -> list[tuple[str, int]] | None:
-    """Of each chunk its text, and the number of the answer that it belongs to; None if one of them is another chunk."""
+def plain_choices(data: Sequence[bytes]) -> list[PlainChoice]:
+    """What the chunks hold, up to the first of another kind."""
     decode = _decoder.decode
-    try:
-        choices = [decode(chunk).choices[0] for chunk in data]
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
-    if any(choice.index < 0 for choice in choices):
-        return None
-    return [(choice.delta.content, choice.index) for choice in choices]
+    choices: list[PlainChoice] = []
+    with suppress(msgspec.DecodeError, UnicodeError, RecursionError):
+        for chunk in data:
+            choices.append(decode(chunk).choices[0])  # noqa: PERF401 - those before a broken one count
+    return choices

@@ -67,6 +67,8 @@ def _is_suspicious(search: Search, value: dict[Any, Any] | list[Any]) -> bool:
             if not _take_names(search, container, texts):
                 return True
             members: Iterable[Any] = container.values()
+            if not _FORMS.isdisjoint(container):
+                texts += [f"?{form}" for name in _FORMS if isinstance(form := container.get(name), str)]
         else:
             if len(container) == 2 and isinstance(container[0], str) and search.names.kind(container[0]):
                 return True
@@ -85,7 +87,7 @@ def _take_names(search: Search, value: dict[Any, Any], texts: list[str]) -> bool
     """Add the names of an object to `texts`; false where one of them already is reason for a closer look."""
     kind_of = search.names.kind
     for name in value:
-        if not isinstance(name, str) or name in _FORMS or kind_of(name):
+        if not isinstance(name, str) or kind_of(name):
             return False
         texts.append(name)
     named = _pair(value)
