@@ -94,11 +94,10 @@ def test_a_process_that_does_not_beat_is_told_of_with_host_and_pid(database: Dat
     """A silent process, one that ended without ending its trace, and one that never wrote its row."""
     write_process(database, "b" * 32, heartbeat_at=NOW - 41 * SECOND, pid=42)
     write_process(database, "c" * 32, ended_at=NOW - SECOND)
-    for process_id in ("b" * 32, "c" * 32, "d" * 32):
-        write_running(database, owner_process_id=process_id)
+    ids = [write_running(database, owner_process_id=process_id) for process_id in ("b" * 32, "c" * 32, "d" * 32)]
     items = {item.trace.trace_id: item for item in active(database)}
     assert {item.health for item in items.values()} == {"no_heartbeat"}
-    silent, gone, unknown = (item.owner for _, item in sorted(items.items()))
+    silent, gone, unknown = (items[trace_id].owner for trace_id in ids)
     assert silent is not None
     assert (silent.host, silent.pid, silent.since_heartbeat_us, silent.alive) == ("web-1", 42, 41 * SECOND, False)
     assert gone is not None

@@ -11,11 +11,12 @@ from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, FromClause, Row, Select, bindparam, func, select, true
 
+from tracekit.store.among import among
 from tracekit.store.rows import EVENTS, TRACES
 
 __all__ = ["LastRows"]
 
-_KEYS = TRACES.c.id.in_(bindparam("keys", expanding=True, type_=BigInteger))
+_KEYS = among(TRACES.c.id, "keys")
 _COUNT = bindparam("count", type_=BigInteger)
 
 Columns = Callable[[FromClause], Sequence[ColumnElement[Any]]]

@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, Connection, bindparam, func, select
+from sqlalchemy import Connection, func, select
 
+from tracekit.store.among import among
 from tracekit.store.question_records import OpenStep
 from tracekit.store.rows import SPANS
 
@@ -21,13 +22,21 @@ _COLUMNS = (
 _MOST_OF_A_TRACE = 100
 
 _IS_OPEN = (
-    SPANS.c.trace_key.in_(bindparam("keys", expanding=True, type_=BigInteger)), SPANS.c.ended_at.is_(None),
+    among(SPANS.c.trace_key, "keys"), SPANS.c.ended_at.is_(None),
 )  # fmt: skip
-_COUNTS = select(SPANS.c.trace_key, func.count()).where(*_IS_OPEN).group_by(SPANS.c.trace_key)
-_PLACE = func.row_number().over(partition_by=SPANS.c.trace_key, order_by=SPANS.c.started_at.desc())
-_ALL = select(SPANS.c.trace_key, *(SPANS.c[name] for name in _COLUMNS)).where(*_IS_OPEN)
-_PLACED = _ALL.add_columns(_PLACE.label("place")).subquery()
-_LAST = select(_PLACED.c.trace_key, *(_PLACED.c[name] for name in _COLUMNS)).where(_PLACED.c.place <= _MOST_OF_A_TRACE)
+_PLACED = (
+    select(
+        SPANS.c.trace_key,
+        *(SPANS.c[name] for name in _COLUMNS),
+        func.count().over(partition_by=SPANS.c.trace_key).label("total"),
+        func.row_number().over(partition_by=SPANS.c.trace_key, order_by=SPANS.c.started_at.desc()).label("place"),
+    )
+    .where(*_IS_OPEN)
+    .subquery()
+)
+_LAST = select(_PLACED.c.trace_key, _PLACED.c.total, *(_PLACED.c[name] for name in _COLUMNS)).where(
+    _PLACED.c.place <= _MOST_OF_A_TRACE
+)
 
 
 class OpenSteps(NamedTuple):
@@ -44,14 +53,12 @@ def open_steps(connection: Connection, keys: Collection[int]) -> dict[int, OpenS
     """The open spans of each of these traces; a trace without any is left out."""
     if not keys:
         return {}
-    counts = {key: int(count) for key, count in connection.execute(_COUNTS, {"keys": keys})}
-    if not counts:
-        return {}
-    statement = _ALL if max(counts.values()) <= _MOST_OF_A_TRACE else _LAST
     steps: defaultdict[int, list[OpenStep]] = defaultdict(list)
-    for key, *columns in connection.execute(statement, {"keys": list(counts)}):
+    totals: dict[int, int] = {}
+    for key, total, *columns in connection.execute(_LAST, {"keys": keys}).all():
+        totals[key] = total
         steps[key].append(OpenStep(*columns))
-    return {key: OpenSteps(found, counts[key]) for key, found in steps.items()}
+    return {key: OpenSteps(found, totals[key]) for key, found in steps.items()}
 
 
 def leaves(steps: Iterable[OpenStep]) -> list[OpenStep]:

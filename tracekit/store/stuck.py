@@ -7,13 +7,14 @@ the open steps that have no open step in them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Connection, Row, Select, and_, bindparam, func, or_, select
+from sqlalchemy import BigInteger, Connection, Row, Select, and_, bindparam, func, or_, select, union
 
 from tracekit.errors import InvalidInput
+from tracekit.store.among import among
 from tracekit.store.causes import Situation, causes_of
 from tracekit.store.engine import Database
 from tracekit.store.glimpses import LastEvents, Latest, last_events, text_preview
@@ -38,7 +39,6 @@ _LATEST_EVENTS = 6
 _MOST_INPUT = 1000
 
 _BEFORE, _IDLE_BEFORE = (bindparam(name, type_=BigInteger) for name in ("before", "idle_before"))
-_KEYS = bindparam("keys", expanding=True, type_=BigInteger)
 
 _IDLE_AT = (
     select(EVENTS.c.timestamp)
@@ -71,14 +71,16 @@ _PULSELESS = (
 )
 """Traces with a step whose heart has stopped."""
 
-_TRACES = RUNNING.where(TRACES.c.id.in_(_KEYS))
+_quiet, _pulseless = _QUIET.subquery(), _PULSELESS.subquery()
+_TRACES = RUNNING.where(TRACES.c.id.in_(union(select(_quiet.c.id), select(_pulseless.c.trace_key))))
+"""Those that may be stuck: a stream is told to be silent when it has been for the idle limit already."""
 
 _WITH_NEW_ENDS = (
     select(SPANS.c.trace_key, SPANS.c.parent_span_id)
     .distinct()
     .where(
-        SPANS.c.trace_key.in_(_KEYS),
-        SPANS.c.parent_span_id.in_(bindparam("parents", expanding=True)),
+        among(SPANS.c.trace_key, "keys"),
+        among(SPANS.c.parent_span_id, "parents"),
         SPANS.c.ended_at >= _BEFORE,
     )
 )
@@ -86,11 +88,11 @@ _WITH_NEW_ENDS = (
 
 _INPUTS: Select[Any] = select(
     SPANS.c.trace_key, SPANS.c.span_id, func.substr(SPANS.c.input_summary, 1, _MOST_INPUT + 1).label("input")
-).where(SPANS.c.trace_key.in_(_KEYS), SPANS.c.span_id.in_(bindparam("spans", expanding=True)))
+).where(among(SPANS.c.trace_key, "keys"), among(SPANS.c.span_id, "spans"))
 
 _CHILDREN = (
     select(TRACES.c.parent_trace_id, func.count().label("running"))
-    .where(TRACES.c.parent_trace_id.in_(bindparam("parents", expanding=True)), IS_RUNNING)
+    .where(among(TRACES.c.parent_trace_id, "parents"), IS_RUNNING)
     .group_by(TRACES.c.parent_trace_id)
 )
 
@@ -123,24 +125,17 @@ class StuckReader:
         threshold = int(minutes * 60_000_000)
         before = now - threshold
         with self._database.reading() as connection:
-            keys = _candidates(connection, before, idle_timeout_ms * 1000)
-            found = sorted(_found(connection, keys, before), key=lambda stuck: stuck.since_at)
+            moments = {"before": before, "idle_before": before + idle_timeout_ms * 1000}
+            rows = connection.execute(_TRACES, moments).all()
+            found = sorted(_found(connection, rows, before), key=lambda stuck: stuck.since_at)
             items = _explained(connection, found[:limit], now)
         return StuckPage(items, len(found) > limit, threshold, idle_timeout_ms)
 
 
-def _candidates(connection: Connection, before: int, idle_us: int) -> list[int]:
-    """Traces that may be stuck. A stream is told to be silent when it has been for the idle limit already."""
-    parameters = {"before": before, "idle_before": before + idle_us}
-    quiet = connection.execute(_QUIET, parameters).scalars().all()
-    pulseless = connection.execute(_PULSELESS, {"before": before}).scalars().all()
-    return list(dict.fromkeys([*quiet, *pulseless]))
-
-
-def _found(connection: Connection, keys: Collection[int], before: int) -> list[_Stuck]:
-    if not keys:
+def _found(connection: Connection, rows: Sequence[Row[Any]], before: int) -> list[_Stuck]:
+    if not rows:
         return []
-    rows = connection.execute(_TRACES, {"keys": keys}).all()
+    keys = [row.id for row in rows]
     latest, steps = last_events(connection, keys, _LATEST_EVENTS), open_steps(connection, keys)
     silent = idle_since(connection, [row.id for row in rows if row.stalled])
     found: list[_Stuck] = []
