@@ -19,8 +19,9 @@ __all__ = ["OpenTraces", "Pending"]
 
 # Entries of one trace that are processed in one go.
 _SLICE = 64
-# After so long the interpreter is offered to other threads: the event loop must not wait.
-_TURN_NS = 200_000
+# After so long the interpreter is offered to other threads, since the event loop must not wait: the shorter time while
+# streams go by. An offer takes some 20 µs; to yield without sleeping takes less, and nobody gets the interpreter then.
+_TURN_NS, _LONG_TURN_NS = 200_000, 1_000_000
 # Bytes captured that go into one transaction, and so the longest it holds the database: some tens of milliseconds.
 _BATCH_BYTES = 4 * 1024 * 1024
 
@@ -62,7 +63,7 @@ class OpenTraces:
         self._undecided: list[TaskTraceRecorder] = []
         self._pipelines: dict[str, TracePipeline] = {}
         self._given_up: list[TaskTraceRecorder] = []
-        self._turn_began = 0
+        self._turn_began = self._captured = 0
 
     def add(self, trace: TaskTraceRecorder) -> None:
         """A trace whose entries are to be written."""
@@ -138,10 +139,11 @@ class OpenTraces:
         return cost
 
     def _offer_turn(self) -> None:
-        now = time.monotonic_ns()
-        if now - self._turn_began >= _TURN_NS:
+        captured = self._budget.appended
+        turn = _LONG_TURN_NS if captured == self._captured else _TURN_NS
+        if time.monotonic_ns() - self._turn_began >= turn:
             time.sleep(0)
-            self._turn_began = time.monotonic_ns()
+            self._turn_began, self._captured = time.monotonic_ns(), captured
 
     def _give_up(self, pipeline: TracePipeline, error: BaseException, batch: Batch) -> None:
         """End the record of a trace that could not be processed; what still comes of it is thrown away."""
