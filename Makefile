@@ -42,11 +42,12 @@ test: $(STAMP) ## Run all tests, on SQLite and on a real PostgreSQL
 test-wheel: $(STAMP) ## Build the wheel and run all tests against it, away from this checkout
 	@BIN='$(BIN)' sh scripts/test-wheel $(PYTEST) -p no:cacheprovider $(PYTEST_ARGS)
 
-check: $(STAMP) ## Lint, formatting, types and layers
+check: $(STAMP) ## Lint, formatting, types, layers, and known weaknesses of what is installed
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python scripts/audit
 
 format: $(STAMP) ## Put the code in shape
 	@$(BIN)/ruff check --fix

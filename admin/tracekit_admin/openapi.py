@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from tracekit.version import VERSION
-from tracekit_admin.operations import Answer, Nothing, Operation
+from tracekit_admin.operations import JSON, Answer, Nothing, Operation
 from tracekit_admin.schemas import ProblemDocument
 from tracekit_admin.sessions import COOKIE
 
@@ -160,6 +160,6 @@ def _answer(answer: Answer, schemas: _Schemas) -> dict[str, Any]:
         document["headers"] = {name: {"schema": {"type": "string"}} for name in answer.headers}
     if answer.model is not None:
         document["content"] = {answer.media_type: {"schema": schemas.of(answer.model)}}
-    elif answer.status == 200:
+    elif answer.status == 200 or answer.media_type not in ("", JSON):
         document["content"] = {answer.media_type: {}}
     return document
