@@ -14,6 +14,7 @@ from tracekit.live import LiveEnd, LiveFeed
 from tracekit.live_answer import LiveAnswer
 from tracekit.store import Database, EventRecord
 from tracekit_admin.auth import Gate
+from tracekit_admin.limits import may_still_read
 from tracekit_admin.live_messages import OPENING, end_message, message
 from tracekit_admin.live_response import LiveResponse
 from tracekit_admin.operations import Answer, Call, Nothing, Operation
@@ -41,6 +42,7 @@ class AnswerStream:
                 tag="traces",
                 answers=(Answer(200, "Server-sent events.", media_type="text/event-stream"),),
                 errors=(404, 503),
+                limited=True,
             ),
         )
 
@@ -52,7 +54,7 @@ class AnswerStream:
         record = call.recorder.store.get(call.trace_id)
         answer = LiveAnswer(call.recorder.plugins, record.framing)
         pieces = self._pieces(call.recorder.store.database, record.trace_id, answer)
-        return LiveResponse(pieces, lambda: self._gate.access(call.door))
+        return LiveResponse(pieces, lambda: may_still_read(self._gate, call))
 
     async def _pieces(self, database: Database, trace_id: str, answer: LiveAnswer) -> AsyncIterator[bytes]:
         yield OPENING

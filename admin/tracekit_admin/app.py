@@ -23,6 +23,7 @@ from tracekit.types import Decision, Receive, Scope, Send
 from tracekit_admin.api import Api
 from tracekit_admin.auth import Authorize, gate_of
 from tracekit_admin.guard import STATIC, Guard
+from tracekit_admin.limits import limited_places
 from tracekit_admin.operations import DOOR_KEY, routes_of
 from tracekit_admin.places import with_whole_path
 from tracekit_admin.plugin_routes import plugin_paths
@@ -57,7 +58,7 @@ class Admin:
         open_places = {operation.path for operation in self.api.operations if operation.open}
         if open_places:
             open_places.add(STATIC)
-        self._app = SecurityHeaders(Guard(self.router, gate, open_places))
+        self._app = SecurityHeaders(Guard(self.router, gate, open_places, limited_places(self.api.operations)))
 
     def _starlette(self) -> Starlette:
         added = self._recorder.plugins.admin_routes(self._recorder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
+from tracekit.store.records import Visible
 from tracekit_admin.problems import Problem
 from tracekit_admin.sessions import Sessions
 
@@ -28,9 +29,29 @@ HOW_TO_OPEN = (
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """A permission. `name` is who has it, as the audit of the settings shows it."""
+    """A permission. `name` is who has it, as the audit of the settings shows it.
+
+    With `sessions` or `actors` it is limited to the traces of these, for hosts that serve several parties: it may then
+    read the list of traces and single traces, and nothing else. A host names its users by `Recorder(identify=...)`.
+    """
 
     name: str = "admin"
+    sessions: Collection[str] | None = None
+    actors: Collection[str] | None = None
+
+    @property
+    def visible(self) -> Visible | None:
+        """The traces that it reaches; None: all."""
+        if self.sessions is None and self.actors is None:
+            return None
+        return Visible.of(_names(self.sessions), _names(self.actors))
+
+
+def _names(names: Collection[str] | None) -> Collection[str]:
+    """A single text is no collection of names, whatever Python says."""
+    if isinstance(names, str):
+        raise TypeError("sessions and actors are collections of names, not one name")
+    return names or ()
 
 
 Authorize = Callable[[HTTPConnection], bool | Access | Awaitable[bool | Access]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from urllib.parse import urlencode
 
 from starlette.requests import HTTPConnection
@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from tracekit.types import ASGIApp, Receive, Scope, Send
 from tracekit_admin.auth import Gate
-from tracekit_admin.operations import ACCESS_KEY
+from tracekit_admin.operations import ACCESS_KEY, BEYOND
 from tracekit_admin.origin import CHANGING_METHODS, origin_fault
 from tracekit_admin.places import link_to_root, place_in_mount, requested_target
 from tracekit_admin.problems import Problem, problem_of, problem_response
@@ -31,8 +31,12 @@ _POLICY_VIOLATION = 1008
 class Guard:
     """ASGI middleware that asks the gate about every request, but for `open_places`, and refuses foreign changes."""
 
-    def __init__(self, app: ASGIApp, gate: Gate, open_places: Collection[str] = ()) -> None:
+    def __init__(
+        self, app: ASGIApp, gate: Gate, open_places: Collection[str], is_limited_place: Callable[[Scope], bool]
+    ) -> None:
+        """`is_limited_place`: whether a request is for what a limited permission may read."""
         self._app = app
+        self._is_limited_place = is_limited_place
         self._gate = gate
         self._open_places = frozenset(open_places)
 
@@ -53,6 +57,8 @@ class Guard:
             access = await self._gate.access(connection)
             if access is None and not self._is_open(connection.scope):
                 return _how_to_come_in(connection)
+            if access is not None and access.visible is not None and not self._is_limited_place(connection.scope):
+                raise Problem(403, BEYOND)
             _check_origin(connection)
         except Exception as error:  # noqa: BLE001 - whatever happens at the door, it stays closed
             return _refused(connection, error)

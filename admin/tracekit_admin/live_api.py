@@ -16,6 +16,7 @@ from tracekit.documents import event_document
 from tracekit.live import ListChange, LiveEnd, LiveFeed, LiveList
 from tracekit.store import Database, EventRecord
 from tracekit_admin.auth import Gate
+from tracekit_admin.limits import may_still_read
 from tracekit_admin.live_messages import OPENING, end_message, message
 from tracekit_admin.live_response import LiveResponse
 from tracekit_admin.operations import Answer, Call, Nothing, Operation
@@ -59,6 +60,7 @@ class Live:
             errors=(404, 503),
             query=StreamQuery,
             request_headers=(_LAST_EVENT_ID,),
+            limited=True,
         )
         yield Operation(
             method="GET",
@@ -90,7 +92,7 @@ class Live:
         return self._response(call, self._traces(call.recorder.store.database))
 
     def _response(self, call: Call[Any, Any], messages: AsyncIterator[bytes]) -> Response:
-        return LiveResponse(messages, lambda: self._gate.access(call.door))
+        return LiveResponse(messages, lambda: may_still_read(self._gate, call))
 
     def _feed(self, database: Database) -> LiveFeed[bytes]:
         loop = asyncio.get_running_loop()

@@ -27,13 +27,15 @@ from tracekit_admin.queries import NoQuery, Query, parse_query
 if TYPE_CHECKING:
     from tracekit.recorder import Recorder
 
-__all__ = ["ACCESS_KEY", "DOOR_KEY", "HTML", "JSON", "Answer", "Call", "Nothing", "Operation", "routes_of"]
+__all__ = ["ACCESS_KEY", "BEYOND", "DOOR_KEY", "HTML", "JSON", "Answer", "Call", "Nothing", "Operation", "routes_of"]
 
 ACCESS_KEY = "tracekit.access"
 """Where the permission of a request stands in its ASGI scope."""
 
 DOOR_KEY = "tracekit.door"
 """Where the scope stands as the guard sees it: with the host's app in it, not ours."""
+
+BEYOND = "This permission is limited to some traces, and this would show more than those."
 
 JSON = "application/json"
 HTML = "text/html"
@@ -61,6 +63,15 @@ class Call(Generic[QueryT, BodyT]):
         """Who asks."""
         access = self.request.scope.get(ACCESS_KEY)
         return access if isinstance(access, Access) else Access("nobody")
+
+    def within(self, access: Access) -> None:
+        """See that a permission reaches to the trace in the path, if there is one.
+
+        Raises:
+            NotFound: it does not, or there is no such trace; nobody can tell which.
+        """
+        if access.visible is not None and "trace_id" in self.request.path_params:
+            self.recorder.store.require_visible(self.trace_id, access.visible)
 
     @property
     def door(self) -> HTTPConnection:
@@ -102,6 +113,8 @@ class Operation:
     request_headers: Sequence[str] = ()
     open: bool = False
     """Answers also those who have no permission."""
+    limited: bool = False
+    """Shows to a permission that is limited to some traces those and no others."""
 
     @property
     def operation_id(self) -> str:
@@ -131,7 +144,14 @@ class _Endpoint:
         query = parse_query(operation.query, request.query_params.multi_items())
         body = await _body(operation, request)
         call = Call(self._recorder, request, query, body)
-        return await run_in_threadpool(operation.answer, call)
+        return await run_in_threadpool(_answer, operation, call)
+
+
+def _answer(operation: Operation, call: Call[Any, Any]) -> Response:
+    if call.access.visible is not None and not operation.limited:
+        raise Problem(403, BEYOND)
+    call.within(call.access)
+    return operation.answer(call)
 
 
 async def _body(operation: Operation, request: Request) -> BaseModel:

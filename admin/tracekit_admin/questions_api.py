@@ -120,9 +120,9 @@ OPERATIONS = (
     _question(f"{_TRACES}/layers", list_layers, "How the layers do", schemas.LayerList, query=WindowQuery),
     _question(_LAYER, get_layer, "How one layer does", schemas.LayerPage, query=WindowQuery),
     _question(f"{_TRACES}/stats", get_statistics, "Traces over time", schemas.Statistics, query=StatisticsQuery),
-    _question(f"{_ONE}/spans", list_spans, "Spans of a trace", schemas.SpanTreePage, query=SpanQuery),
-    _question(f"{_ONE}/spans/{{span_id}}", get_span, "One span", schemas.SpanDetail),
+    _question(f"{_ONE}/spans", list_spans, "Spans of a trace", schemas.SpanTreePage, query=SpanQuery, limited=True),
+    _question(f"{_ONE}/spans/{{span_id}}", get_span, "One span", schemas.SpanDetail, limited=True),
     _question(f"{_ONE}/graph", get_graph, "A trace as nodes and links", schemas.Graph, query=GraphQuery),
-    _question(f"{_ONE}/landmarks", get_landmarks, "Where to look in a trace", schemas.Landmarks),
-    _question(f"{_ONE}/checkpoints", list_checkpoints, "Checkpoints of a trace", schemas.CheckpointList),
+    _question(f"{_ONE}/landmarks", get_landmarks, "Where to look in a trace", schemas.Landmarks, limited=True),
+    _question(f"{_ONE}/checkpoints", list_checkpoints, "Checkpoints of a trace", schemas.CheckpointList, limited=True),
 )

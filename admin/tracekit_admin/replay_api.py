@@ -85,5 +85,6 @@ OPERATIONS = (
         ),
         errors=(404, 409, 503),
         query=ReplayQuery,
+        limited=True,
     ),
 )

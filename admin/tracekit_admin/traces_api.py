@@ -34,7 +34,9 @@ def list_traces(call: Call[ListQuery, Nothing]) -> Response:
     """Newest first; the events and payloads of a trace are asked for one by one."""
     query = call.query
     conditions = query.model_dump(exclude={"cursor", "limit"})
-    page = call.recorder.store.list_traces(TraceFilter(**conditions), limit=query.limit, cursor=query.cursor)
+    page = call.recorder.store.list_traces(
+        TraceFilter(**conditions, visible=call.access.visible), limit=query.limit, cursor=query.cursor
+    )
     return json_response({"items": [*map(documents.trace_summary, page.items)], "next_cursor": page.next_cursor})
 
 
@@ -115,7 +117,15 @@ _PAGE = Answer(200, "Events.", EventPageDocument)
 def _reading(path: str, answer: Any, summary: str, *answers: Answer, **more: Any) -> Operation:
     errors = (404, 503) if "{" in path else (503,)
     return Operation(
-        method="GET", path=path, answer=answer, summary=summary, tag="traces", answers=answers, errors=errors, **more
+        method="GET",
+        path=path,
+        answer=answer,
+        summary=summary,
+        tag="traces",
+        answers=answers,
+        errors=errors,
+        limited=True,
+        **more,
     )
 
 

@@ -5,7 +5,7 @@ Times are integer microseconds UTC, durations integer microseconds unless the na
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -177,6 +177,20 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Visible:
+    """Which traces a reader may see who may not see all: those of these sessions, and those of these actors. Of none
+    where both are empty; and none that has neither a session nor an actor, since that is nobody's."""
+
+    sessions: tuple[str, ...] = ()
+    actors: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, sessions: Iterable[str], actors: Iterable[str]) -> Visible:
+        """The same for the same names, in whatever order."""
+        return cls(*(tuple(sorted(set(names))) for names in (sessions, actors)))
+
+
+@dataclass(frozen=True, slots=True)
 class TraceFilter:
     """Which traces a list shows: all conditions that are set hold. Times are microseconds UTC."""
 
@@ -194,6 +208,8 @@ class TraceFilter:
     """Stands in an id, the path, the prompt or the answer, in upper or lower case."""
     first_content_over_us: int | None = None
     """The first content came later than so many microseconds after the start."""
+    visible: Visible | None = None
+    """What the reader may see at all; None: everything."""
 
 
 @dataclass(frozen=True, slots=True)

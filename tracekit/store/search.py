@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator
 from operator import gt, lt
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, UnaryExpression, literal, or_, select, true, tuple_
+from sqlalchemy import Column, ColumnElement, UnaryExpression, false, literal, or_, select, true, tuple_
 from sqlalchemy.sql.operators import custom_op
 
 from tracekit.errors import InvalidInput
 from tracekit.ids import parse_id
 from tracekit.store.cursors import Position
-from tracekit.store.records import TraceFilter
+from tracekit.store.records import TraceFilter, Visible
 from tracekit.store.rows import GREATEST_INTEGER, TEXTS, TRACES, is_storable
 
-__all__ = ["conditions", "is_by_time", "newest_first", "oldest_first"]
+__all__ = ["conditions", "is_by_time", "is_visible", "newest_first", "oldest_first"]
 
 # Filters with an index of their own, the most telling first: SQLite has no statistics to choose by.
 _INDEXED = {
@@ -72,10 +72,18 @@ def conditions(
         yield beyond(tuple_(TRACES.c.started_at, TRACES.c.id), tuple_(*map(literal, after)))
     else:
         yield beyond(TRACES.c.id, after.key)
+    if filter.visible is not None:
+        yield is_visible(filter.visible)
     if filter.first_content_over_us is not None:
         yield TRACES.c.first_content_us > min(filter.first_content_over_us, GREATEST_INTEGER)
     if filter.keyword is not None and (keyword := filter.keyword.strip()):
         yield _holds_keyword(_text("keyword", keyword, _LONGEST_KEYWORD), dialect)
+
+
+def is_visible(limit: Visible) -> ColumnElement[bool]:
+    """Whether a trace is one of those that a limit lets see. A name that cannot be stored is nobody's."""
+    named = ((TRACES.c.session_id, limit.sessions), (TRACES.c.actor, limit.actors))
+    return or_(false(), *(column.in_([*filter(is_storable, names)]) for column, names in named))
 
 
 def _equalities(filter: TraceFilter, dialect: str) -> Iterator[ColumnElement[bool]]:

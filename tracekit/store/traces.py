@@ -28,9 +28,10 @@ from tracekit.store.records import (
     Texts,
     TraceFilter,
     TraceRecord,
+    Visible,
 )
 from tracekit.store.rows import TRACE_COLUMNS, TRACES, find_head, plain_id, trace_record
-from tracekit.store.search import conditions, newest_first, oldest_first
+from tracekit.store.search import conditions, is_visible, newest_first, oldest_first
 from tracekit.store.texts import ReadFrames, TextReader, find_trace
 
 __all__ = ["TraceStore"]
@@ -171,6 +172,13 @@ class TraceStore(Questions):
         """All events after `since_seq`, in constant memory and without keeping the database. The errors of
         `events` are raised before the first event."""
         return self._events.iterate(trace_id, since_seq, types)
+
+    def require_visible(self, trace_id: str, limit: Visible) -> None:
+        """See that a trace is one of those that a limit lets see. Raises NotFound, as if it were not there."""
+        statement = _ID.where(TRACES.c.trace_id == plain_id(trace_id), is_visible(limit))
+        with self.database.reading() as connection:
+            if connection.execute(statement).first() is None:
+                raise NotFound(f"no trace has the id {trace_id}")
 
     # Texts
 
