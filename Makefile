@@ -3,7 +3,7 @@
 # PYTEST_ARGS='-k sse' what else pytest is told.
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-check test test-wheel check format messages screenshots bench clean
+.PHONY: help venv demo demo-check test test-wheel check format messages screenshots bench fuzz faults soak clean
 
 VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
@@ -61,6 +61,17 @@ screenshots: $(STAMP) ## Take the pictures of the README anew; needs Chromium
 
 bench: $(STAMP) ## Measure the cost of recording, each figure beside its floor
 	@cd tests && $(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+FUZZ_MINUTES ?= 10
+
+fuzz: $(STAMP) ## Property-based tests with ever new examples, for FUZZ_MINUTES (10)
+	@sh scripts/fuzz $(FUZZ_MINUTES) $(BIN)/python -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+
+faults: $(STAMP) ## The tests of faults, those that take long at full length: a hundred kills of a worker
+	@TRACEKIT_KILLS=100 $(BIN)/python -m pytest -q --timeout 3600 tests/faults $(PYTEST_ARGS)
+
+soak: $(STAMP) ## Many paced streams for 15 minutes, recording on and off, and the account of all frames
+	@cd tests && $(BIN)/python -m benchmarks.soak $(SOAK_ARGS)
 
 clean: ## Remove what these targets made
 	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

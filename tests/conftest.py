@@ -24,6 +24,7 @@ from tracekit.store import Database
 from tracekit.store.schema import upgrade
 
 settings.register_profile("tracekit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fuzz", parent=settings.get_profile("tracekit"), max_examples=500, print_blob=True)
 settings.load_profile("tracekit")
 
 # Shared by the workers of one run (pytest-xdist), and by no other run: they use one server and one template.

@@ -1,7 +1,8 @@
 """Apps for processes of their own, configured by the environment: `uvicorn live_app:chat`, `uvicorn live_app:admin`.
 
-The chat streams as its path says: `/stream/60/20` sends 60 frames, one each 20 ms. `/cpu` says how much CPU time its
-process has spent, in nanoseconds. The admin stands alone: it reads what the chat's process records.
+The chat streams as its path says: `/stream/60/20` sends 60 frames, one each 20 ms; `/stream/60/20/300` thinks for
+300 ms before. `/cpu` says how much CPU time its process has spent, in nanoseconds. The admin stands alone: it reads
+what the chat's process records.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ async def _stream(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": str(time.process_time_ns()).encode()})
         return
-    _, _, count, pause_ms = scope["path"].split("/")
+    _, _, count, pause_ms, *think_ms = scope["path"].split("/")
     await receive()
     headers = [(b"content-type", b"text/event-stream")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await asyncio.sleep(sum(map(int, think_ms)) / 1000)
     for number in range(int(count)):
         await send({"type": "http.response.body", "body": event(number), "more_body": True})
         await asyncio.sleep(int(pause_ms) / 1000)
