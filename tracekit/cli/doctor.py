@@ -25,6 +25,7 @@ from tracekit.settings_store import SettingsStore
 from tracekit.store import Database, TraceStore
 from tracekit.store.rebuild import rebuild
 from tracekit.store.schema import state
+from tracekit.store.soundness import file_fault, incomplete_traces, orphans, remove_orphans
 
 __all__ = ["app"]
 
@@ -56,13 +57,18 @@ Check = Callable[[Database], Iterator[Finding]]
 def doctor(
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
-    make_anew: Annotated[
+    fix: Annotated[
         bool,
-        typer.Option("--rebuild", help="Make counters, endings and steps of ended traces anew from their events."),
+        typer.Option(
+            "--fix",
+            "--rebuild",
+            help="Mend what can be: counters, endings and steps of ended traces are made anew from their events, and "
+            "rows without a trace are deleted.",
+        ),
     ] = False,
 ) -> None:
     """Look for what is wrong, and say how to mend it. Exits 1 if something is."""
-    findings = list(_findings(database_url, more=(_rebuild,) if make_anew else ()))
+    findings = list(_findings(database_url, more=(_remove_orphans, _rebuild) if fix else ()))
     styles = {"ok": "green", "note": "yellow", "wrong": "bold red"}
     lines = [
         Line(
@@ -205,6 +211,21 @@ def _content(database: Database) -> Iterator[Finding]:
     yield Finding("content", "ok", f"{counted(counts.traces, 'trace')}, {running:,} running, {size}")
 
 
+def _whole(database: Database) -> Iterator[Finding]:
+    fault = file_fault(database)
+    if fault is not None:
+        yield Finding("file", "wrong", fault, "tracekit restore, or let the app take over with a new file")
+        return
+    missing, without = incomplete_traces(database), orphans(database)
+    if missing.count:
+        found = f"of {counted(missing.count, 'trace')} events are missing: {', '.join(missing.trace_ids)}"
+        yield Finding("events", "wrong", found, "nothing brings them back; --fix makes the counters say so")
+    if without:
+        yield Finding("rows", "wrong", f"{counted(without, 'row')} without a trace", "tracekit doctor --fix")
+    if not missing.count and not without:
+        yield Finding("events", "ok", "every trace that has ended has all of its events")
+
+
 def _disk(database: Database) -> Iterator[Finding]:
     disk = disk_health(database.path(), load(Options)[0].min_free_bytes)
     if disk is None:
@@ -259,6 +280,12 @@ def _server_clock(database: Database, now: int) -> int:
     return int(server) - now
 
 
+def _remove_orphans(database: Database) -> Iterator[Finding]:
+    removed = remove_orphans(database)
+    if removed:
+        yield Finding("rows", "note", f"{counted(removed, 'row')} without a trace deleted")
+
+
 def _rebuild(database: Database) -> Iterator[Finding]:
     """Mend what the rows of traces and spans say besides their events."""
     found = False
@@ -270,4 +297,4 @@ def _rebuild(database: Database) -> Iterator[Finding]:
         yield Finding("rebuild", "ok", "the rows of all ended traces are as the events say")
 
 
-_CHECKS: tuple[Check, ...] = (_reachable, _schema, _writable, _settings, _content, _disk, _sqlite, _clock)
+_CHECKS: tuple[Check, ...] = (_reachable, _schema, _writable, _settings, _content, _whole, _disk, _sqlite, _clock)
