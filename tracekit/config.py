@@ -136,6 +136,9 @@ class Options(BaseSettings):
         ge=0,
         description="With less free on the disk of a SQLite file, no new traces are recorded; 0: never mind.",
     )
+    memory_alert_bytes: int = Field(
+        1_000_000_000, ge=0, description="An alert is raised when the process takes more memory; 0 switches it off."
+    )
     workspace_dir: Annotated[Path | None, BeforeValidator(_absolute)] = Field(
         None, description="Folder with a folder for each trace that asks for one, deleted with the trace."
     )

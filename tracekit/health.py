@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tracekit.alerts import Alert
 from tracekit.plugins import PluginFacts
 
 __all__ = [
@@ -109,11 +110,16 @@ class ProcessHealth:
     version: str | None
     tracekit_version: str
     environment: str
+    memory_bytes: int
+    """The resident set now; where the system does not tell, the most that it ever was."""
+    memory_limit_bytes: int
+    """More than that raises an alert. 0: nothing does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """All of it. `status`: failing when nothing can be written, degraded when something was lost or is wrong."""
+    """All of it. `status`: failing when nothing can be written, degraded when something was lost or is wrong, or an
+    alert is raised."""
 
     status: Status
     recording: bool
@@ -125,3 +131,7 @@ class Health:
     plugins: Sequence[PluginFacts]
     configuration_problems: Sequence[str]
     process: ProcessHealth
+    api_ms: Percentiles
+    """How long whole answers of the admin API took, within five minutes."""
+    alerts: Sequence[Alert]
+    """Those that this process raises now, the oldest first."""

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+from tracekit.alerts import Alert
 from tracekit.budget import Budget
 from tracekit.health import (
     DatabaseHealth,
@@ -108,13 +109,15 @@ def report(
     plugins: Sequence[PluginFacts],
     configuration_problems: Sequence[str],
     process: ProcessHealth,
+    api_ms: Percentiles,
+    alerts: Sequence[Alert],
 ) -> Health:
     """All of it, with the verdict."""
     faulty = any(facts.faults or facts.error not in (None, SWITCHED_OFF) for facts in plugins)
     lost = bool(drops.refused_events or drops.internal_errors or database.replaced_files)
     short = disk is not None and disk.short
     wrong = faulty or lost or short or database.damaged_files or configuration_problems
-    status: Status = "degraded" if wrong else "ok"
+    status: Status = "degraded" if wrong or alerts else "ok"
     if database.problem is not None or writer.consecutive_failures or (recording and not writer.alive):
         status = "failing"
     return Health(
@@ -127,4 +130,6 @@ def report(
         plugins=plugins,
         configuration_problems=tuple(configuration_problems),
         process=process,
+        api_ms=api_ms,
+        alerts=alerts,
     )

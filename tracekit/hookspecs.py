@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import typer
     from starlette.routing import BaseRoute
 
+    from tracekit.alerts import Alert
     from tracekit.config import SystemSettings
     from tracekit.decoding import Claim, Frame, StreamHead
     from tracekit.exporting import Exporter
@@ -36,6 +37,7 @@ __all__ = [
     "hookimpl",
     "hookspec",
     "tracekit_admin_routes",
+    "tracekit_alert",
     "tracekit_before_store",
     "tracekit_classify_error",
     "tracekit_cli_commands",
@@ -162,6 +164,15 @@ def tracekit_configuration_problems() -> Sequence[str] | None:
 @hookspec
 def tracekit_settings_changed(old: SystemSettings, new: SystemSettings) -> None:
     """The runtime settings changed, here or in another process. Housekeeping thread; the result is ignored."""
+
+
+@hookspec
+def tracekit_alert(alert: Alert) -> None:
+    """An alert of this process was raised, or is over: then `alert.cleared_at` is set.
+
+    Fires once for each turn on the housekeeping thread, after it was logged; the result is ignored. Return at once:
+    meanwhile nobody sees to settings, heartbeats and the writer. What takes longer belongs on a thread of its own.
+    """
 
 
 @hookspec

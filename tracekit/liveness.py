@@ -60,6 +60,8 @@ class ProcessRegistry:
     ) -> None:
         """`host` and `pid` are given for a process that is gone, whose row another writes."""
         lineage = environment_lineage() if pid is None else None
+        self.found_open = 0
+        """Traces that were found to be left open by dead processes, since the start."""
         self._database = database
         self._process_id = process_id
         self._row = {
@@ -120,10 +122,11 @@ class ProcessRegistry:
             with self._database.writing() as connection:
                 self._bury(connection)
                 left, silent = self._left_behind(connection), self._silent(connection)
-                for keys, detail in ((left, _DIED), (silent, _SILENT)):
-                    ended += end_left_behind(connection, keys, found_by=self._process_id, detail=detail)
+                died = end_left_behind(connection, left, found_by=self._process_id, detail=_DIED)
+                ended += died + end_left_behind(connection, silent, found_by=self._process_id, detail=_SILENT)
                 if left or silent:
                     self._database.announce(connection)
+            self.found_open += died
             if max(len(left), len(silent)) < _TRACES_AT_ONCE:
                 return ended
 

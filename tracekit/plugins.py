@@ -34,6 +34,7 @@ from tracekit.types import Actor, Decision, Scope
 if TYPE_CHECKING:
     import typer
 
+    from tracekit.alerts import Alert
     from tracekit.config import SystemSettings
     from tracekit.recorder import Recorder
     from tracekit.redaction import Redactor
@@ -285,6 +286,10 @@ class PluginHost:
     def settings_changed(self, old: SystemSettings, new: SystemSettings) -> None:
         """Tell that the runtime settings changed."""
         self._tell("tracekit_settings_changed", old=old, new=new)
+
+    def alert(self, alert: Alert) -> None:
+        """Tell that an alert was raised, or is over."""
+        self._tell("tracekit_alert", alert=alert)
 
     def admin_routes(self, recorder: Recorder) -> list[BaseRoute]:
         """The routes that plugins add to the admin app."""

@@ -26,14 +26,17 @@ from tracekit.health_report import database_health, report, writer_health
 from tracekit.housekeeping import Housekeeper
 from tracekit.http_facts import header_map
 from tracekit.ids import new_id
+from tracekit.latency import RecentTimes
 from tracekit.left_spools import LeftSpools
 from tracekit.lifetime import follow
 from tracekit.lineage import environment_lineage, inherited, lineage_of
 from tracekit.liveness import ProcessRegistry
 from tracekit.open_traces import OpenTraces
 from tracekit.plugins import PluginHost
+from tracekit.process_memory import resident_bytes
 from tracekit.retention import RetentionSweeper
 from tracekit.runs import Run
+from tracekit.self_watch import SelfWatch
 from tracekit.settings_store import SettingsStore
 from tracekit.spool import Spool, spool_folder
 from tracekit.store import Database, TraceStore
@@ -147,6 +150,17 @@ class Recorder:
             self._open_traces(),
             settings=lambda: self.settings.current,
             on_fault=self.note_internal_error,
+        )
+        self.api_times = RecentTimes()
+        """How long whole answers of the admin API took, as the admin notes it."""
+        self._self_watch = SelfWatch(
+            self.writer,
+            self._disk,
+            self._registry,
+            api_times=self.api_times,
+            memory_limit_bytes=self.options.memory_alert_bytes,
+            waits=lambda: self.budget.waiting > 0 or self.writer.open_traces > 0,
+            tell=self.plugins.alert,
         )
         self._housekeeper.each_second = self._watch
         self._housekeeper.counters = self._counters
@@ -340,6 +354,8 @@ class Recorder:
         """Each second, on the housekeeping thread."""
         self._disk.look()
         self._update_watching()
+        # Before the writer is started anew: that it died is to be seen.
+        self._self_watch.look()
         if not self.writer.alive:
             self.writer.start()
 
@@ -352,6 +368,7 @@ class Recorder:
             "internal_errors": self._internal_errors,
             "waiting_bytes": self.budget.waiting,
             "open_traces": self.writer.open_traces,
+            "alerts": self._self_watch.document(),
         }
 
     # Answering for it
@@ -380,10 +397,19 @@ class Recorder:
             plugins=self.plugins.loaded,
             configuration_problems=self.problems,
             process=self._process_health(),
+            api_ms=self._self_watch.api_ms,
+            alerts=self._self_watch.raised,
         )
 
     def _process_health(self) -> ProcessHealth:
         options = self.options
         return ProcessHealth(
-            self.process_id, self._housekeeper.pid, options.role, options.version, VERSION, options.environment
+            self.process_id,
+            self._housekeeper.pid,
+            options.role,
+            options.version,
+            VERSION,
+            options.environment,
+            resident_bytes(),
+            options.memory_alert_bytes,
         )

@@ -101,6 +101,12 @@ class Writer:
         return self._thread is not None and self._thread.is_alive()
 
     @property
+    def died(self) -> bool:
+        """Whether the thread ran and ended without having been told to."""
+        with self._turn:
+            return self._thread is not None and not self.alive and not self._stopping
+
+    @property
     def open_traces(self) -> int:
         """Traces that are not written to their end."""
         return self._traces.count

@@ -30,6 +30,7 @@ from tracekit_admin.plugin_routes import plugin_paths
 from tracekit_admin.problems import Problem, as_sentence, problem_of
 from tracekit_admin.refusals import refusal
 from tracekit_admin.security_headers import SecurityHeaders
+from tracekit_admin.timing import Timed
 
 if TYPE_CHECKING:
     from tracekit.recorder import Recorder
@@ -58,7 +59,8 @@ class Admin:
         open_places = {operation.path for operation in self.api.operations if operation.open}
         if open_places:
             open_places.add(STATIC)
-        self._app = SecurityHeaders(Guard(self.router, gate, open_places, limited_places(self.api.operations)))
+        guard = Guard(Timed(self.router, recorder), gate, open_places, limited_places(self.api.operations))
+        self._app = SecurityHeaders(guard)
 
     def _starlette(self) -> Starlette:
         added = self._recorder.plugins.admin_routes(self._recorder)

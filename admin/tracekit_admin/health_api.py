@@ -16,10 +16,13 @@ __all__ = ["OPERATIONS"]
 
 
 def get_health(call: Call[NoQuery, Nothing]) -> Response:
-    """Database, queue, drops, plugins and disk. 503 while nothing can be written."""
+    """Database, queue, drops, plugins, disk, process, how long the admin takes to answer, and alerts. 503 while
+    nothing can be written."""
     health = call.recorder.health()
     document = asdict(health)
     flushed_at = health.writer.last_flush_at
+    for alert in document["alerts"]:
+        alert["raised_at"] = iso(alert["raised_at"])
     document["writer"]["last_flush_at"] = None if flushed_at is None else iso(int(flushed_at * 1_000_000))
     return json_response(document, 503 if health.status == "failing" else 200)
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from tracekit import health
+from tracekit import alerts, health
 from tracekit.config import SystemSettings
 from tracekit.store.records import TraceRecord
 from tracekit_admin.documents import NOT_LISTED
@@ -273,7 +273,8 @@ def _health_model(record: type[Any], **replaced: Any) -> Any:
 
 
 _Writer = _health_model(health.WriterHealth, last_flush_at=datetime | None)
-Health = _health_model(health.Health, writer=_Writer)
+_Alert = _health_model(alerts.Alert, raised_at=datetime, cleared_at=None)
+Health = _health_model(health.Health, writer=_Writer, alerts=list[_Alert])  # type: ignore[valid-type]  # made from the record, too
 
 
 # Forms

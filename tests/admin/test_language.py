@@ -10,6 +10,7 @@ import pytest
 from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po
 
+from tracekit.alerts import RULES, UNKNOWN_TITLE
 from tracekit.config import SystemSettings
 from tracekit.reasons import REASONS
 from tracekit.store.failures import PROCESS_ADVICE
@@ -32,6 +33,7 @@ def messages() -> set[str]:
     found |= {word.replace("_", " ") for word in WORDS} | set(CAUSES.values())
     found |= {field.description or "" for field in SystemSettings.model_fields.values()}
     found |= {reason.advice for reason in REASONS.values()} | set(PROCESS_ADVICE.values())
+    found |= {text for rule in RULES for text in (rule.title, rule.advice)} | {UNKNOWN_TITLE}
     return found - {None}  # type: ignore[arg-type]
 
 

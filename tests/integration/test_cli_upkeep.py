@@ -150,7 +150,9 @@ def test_doctor_finds_nothing_wrong_with_a_good_database(database: Database) -> 
     states = {record[0]: record[1] for record in done.records}
     assert done.status == 0, done.out
     assert set(states.values()) <= {"ok", "note"}
-    assert {"environment", "plugins", "database", "schema", "writing", "settings", "content", "clock"} <= set(states)
+    assert {"environment", "plugins", "database", "schema", "writing", "settings", "content", "alerts", "clock"} <= set(
+        states
+    )
     assert ("SQLite" in states) == (database.dialect == "sqlite")
 
 

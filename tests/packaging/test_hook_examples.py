@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import typer
 from typer.testing import CliRunner
 
 from tracekit import Actor, Recorder, hookspecs
+from tracekit.alerts import Alert
 from tracekit.config import SystemSettings
 from tracekit.decoding import Frame, StreamHead, Text
 from tracekit.plugins import PluginHost
@@ -159,6 +161,16 @@ def test_the_settings_example_warns(host: PluginHost, caplog: pytest.LogCaptureF
     caplog.set_level(logging.WARNING)
     host.settings_changed(SystemSettings(), SystemSettings(task_trace_enabled=True))
     assert [record.getMessage() for record in caplog.records if record.name == "chat"] == ["recording is now on"]
+
+
+@example_of("tracekit_alert")
+def test_the_alert_example_calls_for_help(host: PluginHost, caplog: pytest.LogCaptureFixture) -> None:
+    """When the alert is raised, and not when it is over."""
+    raised = Alert("disk_short", "The disk is nearly full.", "1 MB free", raised_at=1)
+    host.alert(raised)
+    host.alert(replace(raised, cleared_at=2))
+    told = [record.getMessage() for record in caplog.records if record.name == "pager"]
+    assert told == ["The disk is nearly full. 1 MB free"]
 
 
 @pytest.fixture

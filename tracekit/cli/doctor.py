@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 from sqlalchemy import text
 
+from tracekit.alerts import RULES
 from tracekit.cli.exit_codes import ExitCode
 from tracekit.cli.options import AsJson, DatabaseUrl
 from tracekit.cli.output import Column, Line, print_lines
@@ -226,6 +227,21 @@ def _whole(database: Database) -> Iterator[Finding]:
         yield Finding("events", "ok", "every trace that has ended has all of its events")
 
 
+_ADVICE = {rule.name: rule.advice for rule in RULES}
+
+
+def _alerts(database: Database) -> Iterator[Finding]:
+    """What the processes that live say of themselves: their heartbeats carry it."""
+    raised = TraceStore(database).alerts()
+    for found in raised:
+        owner, alert = found.owner, found.alert
+        what = f"{owner.host} pid {owner.pid}: {alert.title} {alert.detail}"
+        yield Finding("alerts", "wrong", what, _ADVICE.get(alert.rule, ""))
+    if not raised:
+        living = sum(process.alive for process in TraceStore(database).processes())
+        yield Finding("alerts", "ok", f"{counted(living, 'living process', 'living processes')}, no alert")
+
+
 def _disk(database: Database) -> Iterator[Finding]:
     disk = disk_health(database.path(), load(Options)[0].min_free_bytes)
     if disk is None:
@@ -297,4 +313,15 @@ def _rebuild(database: Database) -> Iterator[Finding]:
         yield Finding("rebuild", "ok", "the rows of all ended traces are as the events say")
 
 
-_CHECKS: tuple[Check, ...] = (_reachable, _schema, _writable, _settings, _content, _whole, _disk, _sqlite, _clock)
+_CHECKS: tuple[Check, ...] = (
+    _reachable,
+    _schema,
+    _writable,
+    _settings,
+    _content,
+    _whole,
+    _alerts,
+    _disk,
+    _sqlite,
+    _clock,
+)

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tracekit.alerts import Alert
+
 __all__ = [
     "ActiveTrace",
     "ActiveTraces",
@@ -22,6 +24,7 @@ __all__ = [
     "LayerPage",
     "OpenStep",
     "Owner",
+    "ProcessAlert",
     "RunningTrace",
     "Spread",
     "Statistics",
@@ -50,6 +53,14 @@ class Owner:
     since_heartbeat_us: int
     ended_at: int | None
     alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessAlert:
+    """An alert that a process raises, and which process that is."""
+
+    owner: Owner
+    alert: Alert
 
 
 @dataclass(frozen=True, slots=True)

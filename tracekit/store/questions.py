@@ -11,12 +11,14 @@ from tracekit.store.engine import Database
 from tracekit.store.failures import FailureReader, begin_of
 from tracekit.store.graph import GraphReader
 from tracekit.store.layers import LayerReader
+from tracekit.store.process_alerts import process_alerts
 from tracekit.store.processes import processes
 from tracekit.store.question_records import (
     ActiveTraces,
     LayerFacts,
     LayerPage,
     Owner,
+    ProcessAlert,
     Statistics,
     StuckPage,
     TopFailures,
@@ -99,6 +101,10 @@ class Questions:
     def processes(self, *, limit: int = 100, now: int | None = None) -> Sequence[Owner]:
         """The processes that record, the one that beat last first."""
         return processes(self._database, limit, _moment(now))
+
+    def alerts(self, *, now: int | None = None) -> Sequence[ProcessAlert]:
+        """The alerts that living processes raise, as of the last heartbeat of each; the oldest first."""
+        return process_alerts(self._database, _moment(now))
 
     # One trace
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from tracekit.config import SystemSettings
 from tracekit.errors import TracekitError
+from tracekit_admin.console.alerts import ADVICE
 from tracekit_admin.console.screen import shown
 from tracekit_admin.operations import Call, Nothing
 from tracekit_admin.queries import NoQuery
@@ -47,10 +48,10 @@ def _bound(field: FieldInfo, name: str) -> int | None:
 
 
 def health_page(call: Call[NoQuery, Nothing]) -> Response:
-    """The database, the writer, what was lost, plugins and their faults, processes and their heartbeats. It is shown
-    also while the database cannot be used."""
+    """Alerts, the database, the writer, the process, what was lost, plugins and their faults, processes and their
+    heartbeats. It is shown also while the database cannot be used."""
     try:
         processes = call.recorder.store.processes()
     except (TracekitError, SQLAlchemyError):
         processes = None
-    return shown(call, "health.html", {"processes": processes})
+    return shown(call, "health.html", {"processes": processes, "advice": ADVICE})
