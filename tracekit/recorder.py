@@ -354,10 +354,12 @@ class Recorder:
         """Each second, on the housekeeping thread."""
         self._disk.look()
         self._update_watching()
-        # Before the writer is started anew: that it died is to be seen.
-        self._self_watch.look()
-        if not self.writer.alive:
-            self.writer.start()
+        try:
+            # Before the writer is started anew: that it died is to be seen.
+            self._self_watch.look()
+        finally:
+            if not self.writer.alive:
+                self.writer.start()
 
     def _counters(self) -> dict[str, Any]:
         counters = self.writer.counters
