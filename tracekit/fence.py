@@ -8,18 +8,17 @@ the operator's, and may arrive at any instruction.
 from __future__ import annotations
 
 import logging
-import time
 from collections import Counter
 from collections.abc import Callable
 from inspect import isasyncgenfunction, iscoroutine, iscoroutinefunction, isgeneratorfunction
 from typing import Any
 
+from tracekit.log_pace import LogPace
+
 __all__ = ["Fence", "in_words", "pass_interrupt", "why_not_plain", "wrong_answer"]
 
 logger = logging.getLogger("tracekit.plugins")
 
-# What fails on every frame must not fill the log.
-_LOG_INTERVAL_S = 60.0
 _MOST_CHARACTERS = 500
 
 
@@ -31,7 +30,7 @@ class Fence:
         """How often each owner's code failed."""
         self.last_fault: dict[str, str] = {}
         """What happened the last time, by owner."""
-        self._logged_at: dict[tuple[str, str], float] = {}
+        self._pace = LogPace()
 
     def call(self, owner: str, place: str, function: Callable[[], Any], otherwise: object = None) -> Any:
         """What `function` returns; `otherwise` if it raises, which is counted, and logged once a minute."""
@@ -46,9 +45,8 @@ class Fence:
         """Count a fault, and log it unless the same place failed within the last minute."""
         self.faults[owner] += 1
         self.last_fault[owner] = f"{place}: {in_words(error)}"[:_MOST_CHARACTERS]
-        now = time.monotonic()
-        if now - self._logged_at.get((owner, place), -_LOG_INTERVAL_S) >= _LOG_INTERVAL_S:
-            self._logged_at[owner, place] = now
+        # What fails on every frame must not fill the log.
+        if self._pace.is_due((owner, place)):
             logger.error("plugin %s failed in %s", owner, place, exc_info=error)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from tracekit.background_job import BackgroundJob
 from tracekit.errors import SchemaError, StoreError
 from tracekit.liveness import HEARTBEAT_S, ProcessRegistry
+from tracekit.log_pace import LogPace
 from tracekit.settings_store import SettingsStore
 from tracekit.store import Database
 from tracekit.store.damage import replace_damaged
@@ -26,7 +27,6 @@ logger = logging.getLogger("tracekit.housekeeping")
 _TURN_S = 1.0
 # While the settings cannot be read, what the environment says holds after this.
 _PATIENCE_S = 10.0
-_LOG_INTERVAL_S = 60.0
 _SIZE_INTERVAL_S = 10.0
 
 
@@ -64,7 +64,7 @@ class Housekeeper:
         self._thread: threading.Thread | None = None
         self._began = time.monotonic()
         self._beat_at = 0.0
-        self._logged: dict[str, float] = {}
+        self._pace = LogPace()
         self._size: tuple[float, int | None] = (-_SIZE_INTERVAL_S, None)
 
     @property
@@ -181,8 +181,6 @@ class Housekeeper:
                 self.problem = None
 
     def _log(self, step: str, error: Exception) -> None:
-        now = time.monotonic()
-        if now - self._logged.get(step, -_LOG_INTERVAL_S) >= _LOG_INTERVAL_S:
-            self._logged[step] = now
+        if self._pace.is_due(step):
             known = isinstance(error, StoreError)
             logger.error("%s: %s", step, error, exc_info=None if known else error)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from tracekit.errors import StoreError
+from tracekit.log_pace import LogPace
 from tracekit.write_counters import WriterCounters
 
 __all__ = ["MOST_PAUSE_S", "Outage"]
@@ -15,8 +16,6 @@ logger = logging.getLogger("tracekit.writer")
 
 MOST_PAUSE_S = 5.0
 """Longest time between two tries, seconds."""
-
-_LOG_INTERVAL_S = 60.0
 
 
 class Outage:
@@ -28,7 +27,7 @@ class Outage:
         self._counters = counters
         self._retry_at = 0.0
         self._since: float | None = None
-        self._logged_at = -_LOG_INTERVAL_S
+        self._pace = LogPace()
 
     @property
     def is_on(self) -> bool:
@@ -64,8 +63,7 @@ class Outage:
         counters.last_problem = str(error)
         self._since = self._since or now
         self._retry_at = now + min(0.1 * 2 ** min(counters.consecutive_failures, 10), MOST_PAUSE_S)
-        if now - self._logged_at >= _LOG_INTERVAL_S:
-            self._logged_at = now
+        if self._pace.is_due():
             logger.error("recordings wait in memory, the database cannot be written: %s", error)
 
     def worked(self) -> None:
@@ -74,4 +72,4 @@ class Outage:
         if counters.consecutive_failures:
             logger.warning("the database takes writes again after %d failures", counters.consecutive_failures)
         counters.consecutive_failures, self._retry_at, self._since = 0, 0.0, None
-        self._logged_at = -_LOG_INTERVAL_S
+        self._pace.forget()

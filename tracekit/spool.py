@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tracekit.log_pace import LogPace
 from tracekit.store.batch import Batch
 from tracekit.store.batch_codec import decode_batch, encode_batch
 from tracekit.store.engine import Database
@@ -22,9 +23,6 @@ __all__ = ["SUFFIX", "Spool", "spool_folder", "write_back"]
 logger = logging.getLogger("tracekit.spool")
 
 SUFFIX = ".spool"
-
-# Seconds between two lines of the log about the same trouble.
-_LOG_INTERVAL_S = 60.0
 
 # Seconds of writing back at a time: the writer has traces to tend meanwhile.
 _SLICE_S = 0.5
@@ -50,7 +48,7 @@ class Spool:
         self._folder = folder
         self._owner = owner
         self._file: SpoolFile | None = None
-        self._logged_at = -_LOG_INTERVAL_S
+        self._pace = LogPace()
 
     @property
     def is_empty(self) -> bool:
@@ -109,8 +107,7 @@ class Spool:
 
     def _note(self, problem: str) -> None:
         self.problem = problem
-        if time.monotonic() - self._logged_at >= _LOG_INTERVAL_S:
-            self._logged_at = time.monotonic()
+        if self._pace.is_due():
             logger.error("%s", problem)
 
 

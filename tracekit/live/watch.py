@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from tracekit.errors import StoreError
+from tracekit.log_pace import LogPace
 from tracekit.store.changes import Changes
 from tracekit.store.engine import Database
 
@@ -31,8 +32,6 @@ _APART_S = 0.05
 _LINGER_S = 3.0
 """The thread stays so long after the last follower has left: who reloads a page comes back at once."""
 
-_LOG_INTERVAL_S = 60.0
-
 
 class Watch:
     """Calls `look` on a thread of its own when something was written. `is_wanted` says whether anybody follows."""
@@ -45,7 +44,7 @@ class Watch:
         self._thread: threading.Thread | None = None
         self._wanted_at = 0.0
         self._looked_at = 0.0
-        self._logged_at = -_LOG_INTERVAL_S
+        self._pace = LogPace()
 
     def start(self) -> None:
         """Somebody follows: start the thread, if it does not run."""
@@ -85,8 +84,6 @@ class Watch:
 
     def _tell(self, error: Exception) -> None:
         """The database is away: followers wait, and are told as soon as it is back."""
-        now = time.monotonic()
-        if now - self._logged_at >= _LOG_INTERVAL_S:
-            self._logged_at = now
+        if self._pace.is_due():
             logger.warning("what is being recorded cannot be followed now: %s", error)
         time.sleep(_WAIT_S)
