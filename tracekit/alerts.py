@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from tracekit.human_units import counted, duration_text, size_text
 from tracekit.terminal_text import fit
 
-__all__ = ["CLEARS_AFTER", "RULES", "UNKNOWN_TITLE", "Alert", "AlertBook", "Rule", "Vitals"]
+__all__ = ["ADVICE", "CLEARS_AFTER", "RULES", "UNKNOWN_TITLE", "Alert", "AlertBook", "Rule", "Vitals"]
 
 CLEARS_AFTER = 10
 """Looks in a row, one each second, by which a rule must find nothing before its alert is over."""
@@ -178,3 +178,6 @@ RULES: tuple[Rule, ...] = (
         _process_died,
     ),
 )
+
+ADVICE = {rule.name: rule.advice for rule in RULES}
+"""What to do about an alert, by its rule."""

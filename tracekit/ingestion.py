@@ -19,6 +19,7 @@ from tracekit.ids import new_id
 from tracekit.masking import Mask
 from tracekit.payload_limit import held, held_step
 from tracekit.plugins import PluginHost
+from tracekit.policy import allows
 from tracekit.store.engine import Database
 from tracekit.store.incoming import Ending, IncomingEvent, IncomingSpan, IncomingTrace, IngestedTrace
 from tracekit.store.ingest import ingest
@@ -104,7 +105,7 @@ class Ingestion:
             StoreUnavailable: the database cannot be written now.
         """
         settings = self._settings
-        if not settings.task_trace_enabled or settings.task_trace_env not in (self._environment, "both"):
+        if not allows(settings, self._environment):
             raise WrongState(f"recording is switched off for {self._environment} (task_trace_enabled, task_trace_env)")
         now = time.time_ns() // 1000
         incoming = [self._prepared(trace, now) for trace in traces]

@@ -11,7 +11,7 @@ from tracekit.errors import InvalidInput, StoreError, WrongState
 from tracekit.http_facts import chosen_headers
 from tracekit.store import EventRecord, TraceRecord, TraceStore
 from tracekit.store.blocks import Message
-from tracekit.types import EndReason, EventType, TraceStatus
+from tracekit.types import EndReason, EventType, TraceStatus, was_seen_to_end
 
 __all__ = [
     "BEGINNING",
@@ -133,7 +133,7 @@ def stored_response(store: TraceStore, trace_id: str, start: Start = BEGINNING) 
         _first(store, trace, EventType.RESPONSE_STARTED),
         lambda: _after(skipped, _stored_messages(store, trace, unchanged=unchanged)),
         unchanged=unchanged,
-        exact=unchanged and store.is_exact(trace.trace_id),
+        exact=unchanged and was_seen_to_end(trace.end_reason),
         origin_us=origin_us,
         whole=not skipped,
     )

@@ -74,7 +74,9 @@ class SelfWatch:
         return [{"rule": alert.rule, "detail": alert.detail, "raised_at": alert.raised_at} for alert in self.raised]
 
     def _vitals(self) -> Vitals:
-        counters, disk = self._writer.counters, self._disk.health()
+        counters = self._writer.counters
+        # The disk was looked at in this turn already; its figures are asked for only where they are told.
+        disk = self._disk.health() if self._disk.short else None
         return Vitals(
             write_failures=counters.consecutive_failures,
             write_problem=counters.last_problem,

@@ -114,12 +114,13 @@ class StreamDecoder:
             return ()
         read = self._fence.call(self._plugin, "Decoder.feed_plain", partial(self._feed_plain, data), ())
         try:
+            read = read[: len(data)]
             self.transcript.add_all(chain.from_iterable(read))
         except TypeError as error:
             self._fence.note(self._plugin, "Decoder.feed_plain", error)
             self.undecoded += len(data)
             return [()] * len(data)
-        return cast(Sequence[Sequence[Fact]], read[: len(data)])
+        return cast(Sequence[Sequence[Fact]], read)
 
     def _unread(self, error: BaseException) -> None:
         self.undecoded += 1

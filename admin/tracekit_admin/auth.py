@@ -40,9 +40,14 @@ class Access:
     actors: Collection[str] | None = None
 
     @property
+    def is_limited(self) -> bool:
+        """Whether it reaches to some traces only."""
+        return self.sessions is not None or self.actors is not None
+
+    @property
     def visible(self) -> Visible | None:
-        """The traces that it reaches; None: all."""
-        if self.sessions is None and self.actors is None:
+        """The traces that it reaches, made anew from its names; None: all."""
+        if not self.is_limited:
             return None
         return Visible.of(_names(self.sessions), _names(self.actors))
 

@@ -57,7 +57,7 @@ class Guard:
             access = await self._gate.access(connection)
             if access is None and not self._is_open(connection.scope):
                 return _how_to_come_in(connection)
-            if access is not None and access.visible is not None and not self._is_limited_place(connection.scope):
+            if access is not None and access.is_limited and not self._is_limited_place(connection.scope):
                 raise Problem(403, BEYOND)
             _check_origin(connection)
         except Exception as error:  # noqa: BLE001 - whatever happens at the door, it stays closed

@@ -40,7 +40,7 @@ async def may_still_read(gate: Gate, call: Call[Any, Any]) -> Access | None:
         Problem: he has none any more.
     """
     access = await gate.access(call.door)
-    if access is not None and access.visible is not None:
+    if access is not None and access.is_limited:
         try:
             await run_in_threadpool(call.within, access)
         except NotFound:

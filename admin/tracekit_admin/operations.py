@@ -70,8 +70,8 @@ class Call(Generic[QueryT, BodyT]):
         Raises:
             NotFound: it does not, or there is no such trace; nobody can tell which.
         """
-        if access.visible is not None and "trace_id" in self.request.path_params:
-            self.recorder.store.require_visible(self.trace_id, access.visible)
+        if "trace_id" in self.request.path_params and (limit := access.visible) is not None:
+            self.recorder.store.require_visible(self.trace_id, limit)
 
     @property
     def door(self) -> HTTPConnection:
@@ -148,7 +148,7 @@ class _Endpoint:
 
 
 def _answer(operation: Operation, call: Call[Any, Any]) -> Response:
-    if call.access.visible is not None and not operation.limited:
+    if call.access.is_limited and not operation.limited:
         raise Problem(403, BEYOND)
     call.within(call.access)
     return operation.answer(call)

@@ -12,7 +12,7 @@ from tracekit import json_text
 from tracekit.alerts import Alert
 from tracekit.hookspecs import hookimpl
 from tracekit_webhook.sender import Sender
-from tracekit_webhook.targets import Targets
+from tracekit_webhook.targets import ALLOWED, URLS, Targets
 
 __all__ = ["Webhook", "tracekit_alert", "tracekit_configuration_problems"]
 
@@ -26,11 +26,8 @@ class Webhook:
 
     @classmethod
     def of_environment(cls) -> Webhook:
-        """As `TRACEKIT_WEBHOOK_URLS` and `TRACEKIT_WEBHOOK_ALLOWED_HOSTS` want it."""
-        webhook = cls((), ())
-        webhook.targets = Targets.of_environment(os.environ)
-        webhook.sender = Sender(webhook.targets.urls)
-        return webhook
+        """As `TRACEKIT_WEBHOOK_URLS` and `TRACEKIT_WEBHOOK_ALLOWED_HOSTS` want it, parted by commas or spaces."""
+        return cls(*(os.environ.get(name, "").replace(",", " ").split() for name in (URLS, ALLOWED)))
 
     @hookimpl
     def tracekit_alert(self, alert: Alert) -> None:

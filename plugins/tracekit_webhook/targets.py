@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
@@ -21,11 +21,6 @@ class Targets:
     problems: tuple[str, ...] = field(default=())
 
     @classmethod
-    def of_environment(cls, environment: Mapping[str, str]) -> Targets:
-        """Those of `TRACEKIT_WEBHOOK_URLS`, parted by commas or spaces."""
-        return cls.of(_words(environment.get(URLS, "")), _words(environment.get(ALLOWED, "")))
-
-    @classmethod
     def of(cls, urls: Iterable[str], allowed_hosts: Iterable[str]) -> Targets:
         """Those whose host is allowed."""
         allowed = {host.lower() for host in allowed_hosts}
@@ -38,10 +33,6 @@ class Targets:
             elif parts is not None:
                 taken.append(parts)
         return cls(tuple(taken), tuple(problems))
-
-
-def _words(text: str) -> list[str]:
-    return text.replace(",", " ").split()
 
 
 def _checked(url: str, allowed: set[str]) -> tuple[SplitResult | None, str | None]:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from sqlalchemy import text
 
-from tracekit.alerts import RULES
+from tracekit.alerts import ADVICE
 from tracekit.config import InitialSettings, Options, load
 from tracekit.errors import StoreError
 from tracekit.health_report import disk_health, has_wal_risk
@@ -137,16 +137,13 @@ def _whole(database: Database) -> Iterator[Finding]:
         yield Finding("events", "ok", "every trace that has ended has all of its events")
 
 
-_ADVICE = {rule.name: rule.advice for rule in RULES}
-
-
 def _alerts(database: Database) -> Iterator[Finding]:
     """What the processes that live say of themselves: their heartbeats carry it."""
     raised = TraceStore(database).alerts()
     for found in raised:
         owner, alert = found.owner, found.alert
         what = f"{owner.host} pid {owner.pid}: {alert.title} {alert.detail}"
-        yield Finding("alerts", "wrong", what, _ADVICE.get(alert.rule, ""))
+        yield Finding("alerts", "wrong", what, ADVICE.get(alert.rule, ""))
     if not raised:
         living = sum(process.alive for process in TraceStore(database).processes())
         yield Finding("alerts", "ok", f"{counted(living, 'living process', 'living processes')}, no alert")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from tracekit.alerts import RULES, Alert
+from tracekit.alerts import Alert
 from tracekit.errors import TracekitError
 from tracekit.health import Health
 from tracekit.store.question_records import Owner
@@ -15,9 +15,7 @@ from tracekit.store.question_records import Owner
 if TYPE_CHECKING:
     from tracekit.recorder import Recorder
 
-__all__ = ["ADVICE", "RaisedAlert", "by_rule", "raised_alerts"]
-
-ADVICE = {rule.name: rule.advice for rule in RULES}
+__all__ = ["RaisedAlert", "by_rule", "raised_alerts"]
 
 RaisedAlert = tuple[Alert, Owner | None]
 """An alert, and the process that raises it; None for the one that answers."""

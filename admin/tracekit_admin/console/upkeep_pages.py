@@ -8,9 +8,9 @@ from pydantic.fields import FieldInfo
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
+from tracekit.alerts import ADVICE
 from tracekit.config import SystemSettings
 from tracekit.errors import TracekitError
-from tracekit_admin.console.alerts import ADVICE
 from tracekit_admin.console.screen import shown
 from tracekit_admin.operations import Call, Nothing
 from tracekit_admin.queries import NoQuery
