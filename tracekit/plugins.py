@@ -194,7 +194,8 @@ class PluginHost:
         ]
 
     def _is_a(self, kind: type[Any], plugin: str, hook: str, answer: object) -> bool:
-        fits = isinstance(answer, kind)
+        # A text is a sequence of texts to Python, and one answer to whoever gives it.
+        fits = isinstance(answer, kind) and not (kind is Sequence and isinstance(answer, str))
         if not fits:
             self.fence.note(plugin, hook, wrong_answer(answer, kind.__name__))
         return fits

@@ -284,6 +284,13 @@ def test_exporters_of_the_wrong_kind_are_a_fault() -> None:
     assert "answered int, not Sequence" in (facts_of(host, "Plugin").last_fault or "")
 
 
+def test_one_text_is_no_list_of_problems() -> None:
+    """Letter by letter nobody could read it; the fault says what is wanted."""
+    host = PluginHost([answering("tracekit_configuration_problems", lambda: "LIMIT: not a number")])
+    assert host.problems == []
+    assert "answered str, not Sequence" in (facts_of(host, "Plugin").last_fault or "")
+
+
 def test_admin_routes_of_the_wrong_kind_are_a_fault(url: str) -> None:
     """The pages work without them."""
     with recording(url, plugins=[answering("tracekit_admin_routes", lambda: ["/page"])]) as recorder:
