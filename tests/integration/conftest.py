@@ -14,6 +14,7 @@ from recorders import recording
 from sqlalchemy import make_url
 
 from tracekit import Recorder
+from tracekit.store import Database
 
 
 @pytest.fixture
@@ -22,6 +23,15 @@ def sqlite_recorder(sqlite_template: Path, sqlite_url: str) -> Iterator[Recorder
     shutil.copyfile(sqlite_template, str(make_url(sqlite_url).database))
     with recording(sqlite_url) as made:
         yield made
+
+
+@pytest.fixture
+def sqlite(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
+    """A SQLite database with tracekit's tables."""
+    shutil.copyfile(sqlite_template, tmp_path / "tracekit.db")
+    database = Database(f"sqlite:///{tmp_path / 'tracekit.db'}")
+    yield database
+    database.close()
 
 
 @pytest.fixture

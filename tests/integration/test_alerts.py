@@ -13,15 +13,14 @@ from typing import Any
 import pytest
 from admin_server import wait_until
 from command_line import tracekit as command
+from process_rows import let_time_pass
 from recorders import ENVIRONMENT, recording
 from serving import RawClient, serve_in_process
-from sqlalchemy import text
 
 from tracekit import Recorder, alerts, hookimpl, self_watch
 from tracekit.alerts import Alert
 from tracekit.errors import StoreUnavailable
 from tracekit.liveness import DEAD_AFTER_S
-from tracekit.store import Database
 
 
 class Told:
@@ -166,11 +165,7 @@ def test_a_process_that_died_with_a_stream_open_is_an_alert_of_who_finds_it(
         client.read_until(b": stored")
         server.end(signal.SIGKILL)
         client.close()
-    database = Database(sqlite_url)
-    with database.writing() as connection:
-        back = {"past": int(DEAD_AFTER_S * 1_000_000)}
-        connection.execute(text("UPDATE task_trace_processes SET heartbeat_at = heartbeat_at - :past"), back)
-    database.close()
+    let_time_pass(sqlite_url, DEAD_AFTER_S)
     with recording(sqlite_url, plugins=[told]) as recorder:
         wait_until(lambda: raised(recorder) == ["process_died"])
         assert recorder.health().alerts[0].detail == "1 trace left open, found within the last hour"

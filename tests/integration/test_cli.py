@@ -5,10 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import re
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,15 +19,6 @@ from tracekit.store import Database
 NO_ID = "0" * 32
 DAY_US = 86_400 * 1_000_000
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-
-
-@pytest.fixture
-def sqlite(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
-    """A SQLite database with tracekit's tables."""
-    shutil.copyfile(sqlite_template, tmp_path / "tracekit.db")
-    database = Database(f"sqlite:///{tmp_path / 'tracekit.db'}")
-    yield database
-    database.close()
 
 
 def test_a_trace_that_does_not_exist_is_status_3(database: Database) -> None:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from pathlib import Path
-from shutil import copyfile
 from typing import Any
 
 import pytest
@@ -16,15 +13,6 @@ from question_rows import MINUTE, SECOND, ended, span_id, write_process, write_r
 from trace_rows import frames, write_trace
 
 from tracekit.store import Database
-
-
-@pytest.fixture
-def sqlite(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
-    """A SQLite database with tracekit's tables."""
-    copyfile(sqlite_template, tmp_path / "tracekit.db")
-    database = Database(f"sqlite:///{tmp_path / 'tracekit.db'}")
-    yield database
-    database.close()
 
 
 def now() -> int:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,15 +19,6 @@ from tracekit.terminal_text import width
 NO_ID = "0" * 32
 DAY_US = 86_400 * 1_000_000
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-
-
-@pytest.fixture
-def sqlite(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
-    """A SQLite database with tracekit's tables."""
-    shutil.copyfile(sqlite_template, tmp_path / "tracekit.db")
-    database = Database(f"sqlite:///{tmp_path / 'tracekit.db'}")
-    yield database
-    database.close()
 
 
 def a_failed_chat(database: Database) -> str:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -22,15 +20,6 @@ from tracekit.types import TraceStatus
 NO_ID = "0" * 32
 DAY_US = 86_400 * 1_000_000
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-
-
-@pytest.fixture
-def sqlite(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
-    """A SQLite database with tracekit's tables."""
-    shutil.copyfile(sqlite_template, tmp_path / "tracekit.db")
-    database = Database(f"sqlite:///{tmp_path / 'tracekit.db'}")
-    yield database
-    database.close()
 
 
 def test_settings_are_read_and_changed(database: Database) -> None:

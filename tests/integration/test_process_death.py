@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 import pytest
 from chat_events import events
 from command_line import tracekit as command
+from process_rows import let_time_pass
 from recorded_runs import recorded, span_rows
 from recorders import ENVIRONMENT, event_types, only_trace, recording, written
 from recorders import body as stored_body
@@ -41,16 +42,6 @@ def killed(database_url: str) -> str:
         server.end(signal.SIGKILL)
         client.close()
     return database_url
-
-
-def let_time_pass(url: str, seconds: float) -> None:
-    """Set every heartbeat back, as if so much time had gone by."""
-    database = Database(url)
-    with database.writing() as connection:
-        connection.execute(
-            text("UPDATE task_trace_processes SET heartbeat_at = heartbeat_at - :past"), {"past": int(seconds * 1e6)}
-        )
-    database.close()
 
 
 def test_a_killed_process_is_found_out_by_another(killed: str):

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 from command_line import on
@@ -15,15 +12,6 @@ from sqlalchemy import text
 from trace_rows import frames, mixed, write_trace
 
 from tracekit.store import Database
-
-
-@pytest.fixture
-def sqlite(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
-    shutil.copyfile(sqlite_template, tmp_path / "tracekit.db")
-    database = Database(f"sqlite:///{tmp_path / 'tracekit.db'}")
-    yield database
-    database.close()
-
 
 LAST = "(SELECT MAX(seq) FROM task_trace_events WHERE trace_key = :key)"
 
